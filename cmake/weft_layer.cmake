@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# weft_layer(NAME [USES layer...] [DOORS internal/x.hpp...]): one folder, one static library, one
+# test program. USES may name only layers declared before, so a cycle cannot be written.
+include_guard(GLOBAL)
+
+function(weft_layer name)
+  cmake_parse_arguments(arg "" "" "USES;DOORS;LINKS" ${ARGN})
+  set(dir ${PROJECT_SOURCE_DIR}/weft/${name})
+  foreach(used IN LISTS arg_USES)
+    if(NOT TARGET weft_${used})
+      message(FATAL_ERROR "layer ${name} uses ${used}, which is not declared above it")
+    endif()
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cpp ${dir}/os/linux/*.cpp)
+  file(GLOB assembly CONFIGURE_DEPENDS ${dir}/arch/${WEFT_ARCH}/*.S ${dir}/*.S)
+  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz|model|sim_test)\\.cpp$")
+  add_library(weft_${name} STATIC ${sources} ${assembly})
+  add_library(weft::${name} ALIAS weft_${name})
+  target_include_directories(weft_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include>)
+  target_link_libraries(weft_${name} PUBLIC weft_options)
+  foreach(used IN LISTS arg_USES)
+    target_link_libraries(weft_${name} PUBLIC weft_${used})
+  endforeach()
+  target_link_libraries(weft_${name} PRIVATE weft_warnings ${arg_LINKS})
+  set_property(GLOBAL APPEND PROPERTY WEFT_LAYERS ${name})
+  set_property(GLOBAL PROPERTY WEFT_LAYER_${name}_USES "${arg_USES}")
+  set_property(GLOBAL PROPERTY WEFT_LAYER_${name}_DOORS "${arg_DOORS}")
+
+  if(WEFT_TESTS)
+    file(GLOB tests CONFIGURE_DEPENDS ${dir}/*_test.cpp)
+    if(tests)
+      add_executable(weft_${name}_test ${tests})
+      target_link_libraries(weft_${name}_test PRIVATE weft_${name} weft_warnings GTest::gtest_main)
+      add_test(NAME ${name} COMMAND weft_${name}_test)
+    endif()
+  endif()
+endfunction()

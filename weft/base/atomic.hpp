@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one door to atomics: every order is written out, and a model checker can stand in its place.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace weft::rt {
+
+using std::memory_order;
+inline constexpr memory_order relaxed = std::memory_order_relaxed;
+inline constexpr memory_order acquire = std::memory_order_acquire;
+inline constexpr memory_order release = std::memory_order_release;
+inline constexpr memory_order acq_rel = std::memory_order_acq_rel;
+inline constexpr memory_order seq_cst = std::memory_order_seq_cst;
+
+/// std::atomic without default orders and without implicit conversions.
+template <class T>
+class atomic {
+ public:
+  constexpr atomic() noexcept : value_{} {}
+  constexpr explicit atomic(T initial) noexcept : value_{initial} {}
+  atomic(const atomic&) = delete;
+  atomic& operator=(const atomic&) = delete;
+
+  [[nodiscard]] T load(memory_order order) const noexcept { return value_.load(order); }
+  void store(T desired, memory_order order) noexcept { value_.store(desired, order); }
+  T exchange(T desired, memory_order order) noexcept { return value_.exchange(desired, order); }
+
+  /// Strong compare-and-swap; `expected` receives what was found when it fails.
+  [[nodiscard]] bool compare_exchange(T& expected, T desired, memory_order success,
+                                      memory_order failure) noexcept {
+    return value_.compare_exchange_strong(expected, desired, success, failure);
+  }
+  T fetch_add(T operand, memory_order order) noexcept { return value_.fetch_add(operand, order); }
+  T fetch_sub(T operand, memory_order order) noexcept { return value_.fetch_sub(operand, order); }
+  T fetch_or(T operand, memory_order order) noexcept { return value_.fetch_or(operand, order); }
+  T fetch_and(T operand, memory_order order) noexcept { return value_.fetch_and(operand, order); }
+
+  /// The plain word, for futex(2), debuggers and assembly only.
+  [[nodiscard]] T* address() noexcept { return reinterpret_cast<T*>(&value_); }
+
+ private:
+  std::atomic<T> value_;
+  static_assert(sizeof(std::atomic<T>) == sizeof(T));
+};
+
+#if defined(__SANITIZE_THREAD__)
+#define WEFT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WEFT_TSAN 1
+#endif
+#endif
+#ifndef WEFT_TSAN
+#define WEFT_TSAN 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WEFT_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEFT_ASAN 1
+#endif
+#endif
+#ifndef WEFT_ASAN
+#define WEFT_ASAN 0
+#endif
+
+#if WEFT_TSAN
+/// ThreadSanitizer knows no fences: a read-modify-write of one shared word orders at least as much.
+inline atomic<uint32_t> tsan_fence_word{0};
+inline void fence(memory_order) noexcept { tsan_fence_word.fetch_add(0, seq_cst); }
+#else
+inline void fence(memory_order order) noexcept { std::atomic_thread_fence(order); }
+#endif
+
+/// Orders the compiler only. Partner of a fence that some other thread pays for (membarrier), or of
+/// a signal handler on this thread.
+inline void compiler_fence() noexcept { std::atomic_signal_fence(seq_cst); }
+
+}  // namespace weft::rt

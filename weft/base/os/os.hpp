@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Weft needs of the operating system, and nothing else. os/linux/ implements it; a port
+// implements the same functions (docs/guide/porting.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "weft/base/atomic.hpp"
+
+namespace weft::rt::os {
+
+// --- futex -------------------------------------------------------------------------------------
+enum class futex_result : uint8_t { woken, changed, timed_out };
+
+/// Sleeps while `*word == expected`. `timeout_ns < 0`: no limit. May return `woken` spuriously.
+futex_result futex_wait(atomic<uint32_t>& word, uint32_t expected, int64_t timeout_ns) noexcept;
+/// Wakes up to `count` sleepers on `word`; returns how many.
+int futex_wake(atomic<uint32_t>& word, int count) noexcept;
+
+// --- clocks ------------------------------------------------------------------------------------
+/// CLOCK_MONOTONIC in nanoseconds.
+int64_t monotonic_ns() noexcept;
+/// CLOCK_REALTIME in nanoseconds since the epoch.
+int64_t realtime_ns() noexcept;
+
+// --- threads -----------------------------------------------------------------------------------
+/// Starts a detached thread named `name` (15 characters shown) with a stack of `stack_bytes`.
+/// All signals the process handles stay deliverable. Returns 0 or an errno.
+int start_thread(void (*entry)(void*), void* argument, size_t stack_bytes,
+                 const char* name) noexcept;
+/// The kernel's id of this thread (gettid), never cached across a switch.
+int32_t thread_id() noexcept;
+/// Sleeps this thread (not the goroutine); restarts after signals.
+void sleep_ns(int64_t duration_ns) noexcept;
+void yield_thread() noexcept;
+/// The letter in the third field of /proc/self/task/TID/stat ('R', 'S', 'D', ...), or 0 if the
+/// thread is gone. `fd` caches the open file between calls: start with -1, close_fd when done.
+char thread_state(int32_t tid, int& fd) noexcept;
+/// How many threads this process has now (from /proc/self/stat), or -1.
+int thread_count() noexcept;
+void close_fd(int fd) noexcept;
+
+// --- asymmetric fence --------------------------------------------------------------------------
+/// Registers for membarrier(PRIVATE_EXPEDITED). Returns whether it works. Call again in the child
+/// of a fork. `force_plain` behaves as if the kernel had refused it.
+bool membarrier_register(bool force_plain) noexcept;
+/// Runs a full fence on every CPU that runs a thread of this process; partner of light_fence().
+void heavy_fence() noexcept;
+/// True when light_fence() is a compiler barrier only.
+extern bool membarrier_active;
+/// The cheap side: between `store own flag` and `load the other's`. Partner: heavy_fence().
+inline void light_fence() noexcept {
+#if WEFT_TSAN
+  fence(seq_cst);
+#else
+  if (membarrier_active) [[likely]]
+    compiler_fence();
+  else
+    fence(seq_cst);
+#endif
+}
+
+// --- memory ------------------------------------------------------------------------------------
+inline constexpr size_t page_bytes = 4096;  // checked at start; a port with larger pages says so
+/// Reserves address space, no access, no commitment. nullptr when refused.
+void* reserve(size_t bytes) noexcept;
+/// As reserve(), but readable and writable at first touch (MAP_NORESERVE, no huge pages).
+void* reserve_writable(size_t bytes) noexcept;
+void release(void* address, size_t bytes) noexcept;
+/// Gives the pages back; they read as zero when touched again.
+void discard(void* address, size_t bytes) noexcept;
+/// 0, or the errno of madvise(MADV_GUARD_INSTALL): EINVAL where the kernel (< 6.13) lacks it.
+int guard_install(void* address, size_t bytes) noexcept;
+/// 0, or the errno of mprotect(PROT_NONE).
+int protect_none(void* address, size_t bytes) noexcept;
+
+// --- processors --------------------------------------------------------------------------------
+/// min(CPUs in the affinity mask, max(2, ceil(cgroup quota / period))), at least 1; never above
+/// the affinity count. cgroup v2 cpu.max and v1 cpu.cfs_*, the minimum up the hierarchy.
+int default_procs() noexcept;
+/// The cgroup part alone, for tests: `root` stands for /sys/fs/cgroup, `self` for
+/// /proc/self/cgroup's text. Returns 0 when there is no limit.
+int cgroup_procs(const char* root, const char* self) noexcept;
+
+// --- output ------------------------------------------------------------------------------------
+/// write(2) of everything, restarting; for stderr reports. Async-signal-safe.
+void write_all(int fd, const void* data, size_t bytes) noexcept;
+
+}  // namespace weft::rt::os

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// G: a goroutine is a 64-byte cell in a dense array, and the rest at the top of its stack.
+//
+// Queues, ready(), timers, netpoll and the debug root touch cells only. The rest (`goroutine_top`)
+// shares the stack's first page with the park path and a small user frame, so a parked goroutine
+// costs one page and one cell.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "weft/base/arch/arch.hpp"
+#include "weft/base/atomic.hpp"
+
+namespace weft::rt {
+
+/// Go's numbers (spec/runtime-text.md §1): schedtrace and debuggers print them.
+enum class g_status : uint32_t {
+  idle = 0,
+  runnable = 1,
+  running = 2,
+  waiting = 4,
+  dead = 6,
+  guest = 11,  // stands for a foreign thread; it never has a stack of ours
+};
+
+/// Why a goroutine waits; texts are Go's, in wait_reason_text().
+enum class wait_reason : uint8_t {
+  none,
+  io_wait,
+  chan_receive_nil,
+  chan_send_nil,
+  select,
+  select_no_cases,
+  chan_receive,
+  chan_send,
+  semacquire,
+  sleep,
+  cond_wait,
+  mutex_lock,
+  rw_mutex_rlock,
+  rw_mutex_lock,
+  wait_group_wait,
+  preempted,
+  join,
+  group_wait,
+  once_wait,
+  count_,
+};
+[[nodiscard]] const char* wait_reason_text(wait_reason why) noexcept;
+
+struct goroutine_top;
+
+/// The cell. 64 bytes, never freed, address stable: index = (address - array) / 64.
+struct alignas(64) goroutine {
+  /// Written by whoever owns the transition: the running M (running -> waiting), the one waker
+  /// that won the right to wake it (waiting -> runnable), the M that executes it. Read by anyone.
+  atomic<uint32_t> status;
+  /// Why it waits. Written by the goroutine before it parks; kept until the next park.
+  wait_reason reason;
+  /// Bits of g_flag. Written by the goroutine's own M while it runs or switches.
+  uint8_t flags;
+  uint16_t unused;
+  /// Saved stack pointer while not running: points to an arch::saved_frame. Protected by status.
+  uintptr_t sp;
+  /// Link in a run queue, a wait list of the runtime, or a free list: one at a time.
+  goroutine* link;
+  /// Unique for the life of the process, from 1; 0: cell never used.
+  uint64_t id;
+  /// Coarse monotonic time at which it last began to wait.
+  int64_t since_ns;
+  /// What it waits on (channel, mutex, poll descriptor): evidence for debuggers and leak proofs.
+  const void* wait_on;
+  /// The rest, at the top of its stack; null for a guest and while no stack is attached.
+  goroutine_top* top;
+  /// Floating-point control words while not running.
+  arch::fp_control fp;
+
+  [[nodiscard]] g_status get_status() const noexcept {
+    return static_cast<g_status>(status.load(acquire));
+  }
+};
+static_assert(sizeof(goroutine) == 64);
+
+enum g_flag : uint8_t {
+  flag_has_exceptions = 1,  // top->exceptions holds live C++ exception globals
+  flag_system = 2,          // the runtime's own: not counted, hidden below WEFT_TRACEBACK=system
+  flag_main = 4,
+};
+
+/// What __cxa_get_globals() points to (Itanium C++ ABI §2.2.2): two words that must travel.
+struct exception_globals {
+  void* caught = nullptr;
+  unsigned int uncaught = 0;
+};
+
+struct local_entry;  // sched/local.hpp
+
+/// The rest of the descriptor, at the top of the stack. Written by the goroutine itself or by its
+/// creator before it first runs, unless said otherwise.
+struct goroutine_top {
+  goroutine* cell = nullptr;
+  uintptr_t stack_lo = 0;  // lowest usable byte; the guard ends here
+  uintptr_t stack_hi = 0;  // one past the slot's last byte
+  /// Runs the closure, which lies right below this struct, and destroys it.
+  void (*entry)(void* closure) = nullptr;
+  void* closure = nullptr;
+  exception_globals exceptions;
+  int saved_errno = 0;
+  uint32_t user_depth = 0;  // no_park scopes entered (debug)
+  uint64_t parent_id = 0;
+  /// Return address of the go statement.
+  uintptr_t creation_pc = 0;
+  /// Set by a waker before ready(): what woke this goroutine (a sudog, a verdict). Read by the
+  /// goroutine after park() returns. Ordered by ready()'s queue operation.
+  void* wake_value = nullptr;
+  local_entry* locals = nullptr;
+  void* tsan_fiber = nullptr;
+  void* asan_fake_stack = nullptr;
+  char name[32] = {};
+};
+static_assert(sizeof(goroutine_top) <= 256);
+
+}  // namespace weft::rt

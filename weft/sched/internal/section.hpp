@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The door into the runtime. Whoever touches scheduler state does it inside a section; a thread in
+// a section is never robbed of its P.
+//
+// Everything in sync/ and net/ is written against this header and timer_node.hpp, netpoll.hpp.
+//
+//   section s;                     leaf: never parks, never waits, also for guests and robbed M's
+//   section s(may_park);           the call may park: a robbed M first gets a P again here, and a
+//                                  preemption request is honoured here
+//
+// Sections do not nest (debug builds assert it). User code never runs inside one.
+#pragma once
+
+#include "weft/base/os/os.hpp"
+#include "weft/base/thread_slot.hpp"
+#include "weft/sched/internal/machine.hpp"
+
+namespace weft::rt {
+
+enum section_kind : uint8_t { leaf, may_park };
+
+/// This thread's machine, or null if the runtime has never seen it. Re-read after every switch.
+inline machine* this_machine() noexcept { return static_cast<machine*>(thread_slot()); }
+
+/// Makes a guest machine for this foreign thread.
+machine* attach_guest() noexcept;
+/// Slow half of section entry: preemption, robbery, guests, deterministic mode.
+void enter_slow(machine* mp, section_kind kind) noexcept;
+/// Gives up the processor at a section entry that may park, because somebody asked for it.
+void honour_yield(machine* mp) noexcept;
+
+class [[nodiscard]] section {
+ public:
+  explicit section(section_kind kind = leaf) noexcept {
+    machine* mp = this_machine();
+    if (mp == nullptr) [[unlikely]]
+      mp = attach_guest();
+    // Dekker with retake(): own flag, fence, the other's word. Partner: heavy_fence() in retake().
+    mp->in_rt.store(1, relaxed);
+    os::light_fence();
+    if (mp->grant.load(relaxed) <= grant_slow_max) [[unlikely]]
+      enter_slow(mp, kind);
+    else if (kind == may_park && mp->want_yield) [[unlikely]]
+      honour_yield(mp);
+  }
+  // release: what this section wrote is visible to a retaker that reads 0 (retake(), acquire).
+  ~section() { this_machine()->in_rt.store(0, release); }
+  section(const section&) = delete;
+  section& operator=(const section&) = delete;
+};
+
+/// The goroutine that runs here (a guest's own cell on a foreign thread). Valid until a park only
+/// as an identity: the cell does not move, but the thread may change. Needs a section.
+inline goroutine* current() noexcept { return this_machine()->cur.load(relaxed); }
+
+/// Parks the current goroutine (or blocks the guest's thread on a futex) until ready() is called
+/// for it exactly once. Needs a section(may_park); returns inside that section, maybe on another
+/// thread. `commit(gp, argument)` runs after the goroutine's registers are saved: it publishes the
+/// goroutine, typically by releasing the lock of the queue it was put on. A waker may run ready()
+/// from that moment on. commit == null: the caller has published it under a protocol of its own in
+/// which no ready() can come before the park (none does; prefer a commit).
+void park(park_commit commit, void* argument, wait_reason why, const void* on) noexcept;
+
+/// Makes a parked goroutine runnable: next on this P, stealable soon; an idle thread is woken.
+/// Needs a section. Never waits. Exactly one call per park.
+void ready(goroutine* gp) noexcept;
+
+/// Moves the current goroutine to the back of the queue and runs others. Needs section(may_park).
+void yield_now() noexcept;
+
+/// A pseudo-random number from this thread's generator (the seed's in deterministic mode). Needs a
+/// section. Not for secrets.
+uint32_t random_u32() noexcept;
+
+/// CLOCK_MONOTONIC, or the virtual clock inside weft::sim. No section needed.
+int64_t now_ns() noexcept;
+
+/// True if spinning for a lock may help: several P's, and the current one has nothing queued.
+/// Needs a section. `round` counts from 0; false from 4 on.
+bool can_spin(int round) noexcept;
+
+/// Starts a goroutine from inside the runtime (timers' functions and the like); `entry(closure)`
+/// runs with no section. Not for user closures: weft::go is.
+void start_goroutine(void (*entry)(void*), void* closure, const char* name) noexcept;
+
+}  // namespace weft::rt
