@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Settings from the environment, read once. A bad one is refused by name, with the value and what
+// is allowed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "weft/base/export.hpp"
+
+namespace weft::rt {
+
+enum class traceback_level : uint8_t { none, single, all, system, crash };
+
+/// Every field: its variable, its default, what larger and smaller would do (the table in
+/// settings.cpp is what docs/guide/settings.md is checked against).
+struct settings {
+  int max_procs = 0;                     // WEFT_MAXPROCS, 1..1024; 0: from affinity and cgroup
+  int max_threads = 10000;               // WEFT_MAXTHREADS, 4..100000
+  size_t stack_bytes = 256 * 1024;       // WEFT_STACK, 16K..1G, power of two; suffixes K, M, G
+  traceback_level traceback = traceback_level::single;  // WEFT_TRACEBACK
+  // WEFT_DEBUG=key=value,...
+  int schedtrace_ms = 0;                 // schedtrace=MS
+  bool sched_detail = false;             // scheddetail=1
+  bool plain_fence = false;              // plainfence=1: behave as if membarrier were missing
+  bool no_guard_install = false;         // mprotectguards=1: behave as if MADV_GUARD_INSTALL were
+  bool no_retake = false;                // noretake=1: sysmon never retakes a P
+  bool dlog = false;                     // dlog=1
+};
+
+/// Parses the environment. Returns the settings, or a message that names setting, value and what
+/// is allowed, e.g. `weft: WEFT_MAXPROCS="abc": must be a whole number from 1 to 1024`.
+[[nodiscard]] WEFT_API bool parse_settings(const char* const* environment, settings& out,
+                                           std::string& message);
+/// The process's settings: parsed on first use; a bad setting prints its message to stderr and
+/// exits with 2.
+[[nodiscard]] WEFT_API const settings& process_settings() noexcept;
+
+}  // namespace weft::rt
