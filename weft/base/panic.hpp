@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -22,7 +23,8 @@ class WEFT_API panic_error : public std::exception {
   [[nodiscard]] const char* what() const noexcept override;
 
  private:
-  std::string message_;
+  // Shared: copying an exception must not fail.
+  std::shared_ptr<const std::string> message_;
 };
 
 /// Throws panic_error. One that leaves a goroutine ends the process with Go's report, exit code 2.
@@ -36,7 +38,8 @@ using goroutine_dump = void (*)(int fd, bool fatal_throw, void* context) noexcep
 WEFT_API void set_goroutine_dump(goroutine_dump dump) noexcept;
 
 /// "fatal error: MESSAGE", the goroutines, exit 2 (SIGABRT with WEFT_TRACEBACK=crash). Allocates
-/// nothing, takes no lock. `%d` in the message is replaced by the integers in turn, `%x` in hex.
+/// nothing, takes no lock. `%d` in the message is replaced by the integers in turn, `%x` in hex
+/// with 0x. The first thread to die reports; others wait; dying again while reporting exits with 2.
 [[noreturn]] WEFT_API void fatal(const char* message) noexcept;
 [[noreturn]] WEFT_API void fatal(const char* message, int64_t first, int64_t second = 0,
                                  int64_t third = 0) noexcept;
@@ -46,6 +49,12 @@ WEFT_API void set_goroutine_dump(goroutine_dump dump) noexcept;
                                int64_t third = 0) noexcept;
 /// "panic: MESSAGE" for an exception that left a goroutine; called with it being current.
 [[noreturn]] WEFT_API void die_of_exception(std::exception_ptr what) noexcept;
+
+/// For reports that are not made here (fatal signals): takes the right to report, or never
+/// returns, under fatal()'s rules. Async-signal-safe.
+WEFT_API void begin_dying() noexcept;
+/// The end of a panic's report: the goroutines, then exit 2, or SIGABRT.
+[[noreturn]] WEFT_API void finish_panic() noexcept;
 
 }  // namespace rt
 }  // namespace weft

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "weft/base/export.hpp"
 
@@ -36,5 +37,15 @@ struct settings {
 /// The process's settings: parsed on first use; a bad setting prints its message to stderr and
 /// exits with 2.
 [[nodiscard]] WEFT_API const settings& process_settings() noexcept;
+/// The traceback level, also while dying before the settings were read. Async-signal-safe.
+[[nodiscard]] WEFT_API traceback_level current_traceback() noexcept;
+
+/// One row of the table of settings, for documentation and its check.
+struct setting_row {
+  std::string_view name, default_text, allowed, doc;
+  bool is_debug_key;  // a key of WEFT_DEBUG, not a variable of its own
+};
+WEFT_API void describe_settings(void (*row)(void* context, const setting_row& setting),
+                                void* context);
 
 }  // namespace weft::rt

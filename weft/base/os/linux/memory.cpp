@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Address space: reserved, committed by touch, given back, guarded.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "weft/base/os/linux/errno_scope.hpp"
+#include "weft/base/os/os.hpp"
+#include "weft/base/panic.hpp"
+
+namespace weft::rt::os {
+
+namespace {
+
+// <sys/mman.h> of older systems has no name for it (Linux 6.13).
+constexpr int madv_guard_install = 102;
+
+/// Every mapping begins here, so this is where a kernel with larger pages is noticed first.
+void check_page_size() noexcept {
+  long actual = ::sysconf(_SC_PAGESIZE);
+  if (actual != static_cast<long>(page_bytes))
+    fatal("weft: this kernel's pages are %d bytes; this build needs %d", actual, page_bytes);
+}
+
+void* map(size_t bytes, int protection) noexcept {
+  check_page_size();
+  void* address =
+      ::mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return address == MAP_FAILED ? nullptr : address;
+}
+
+}  // namespace
+
+WEFT_OS_CALL void* reserve(size_t bytes) noexcept {
+  errno_scope keep;
+  return map(bytes, PROT_NONE);
+}
+
+WEFT_OS_CALL void* reserve_writable(size_t bytes) noexcept {
+  errno_scope keep;
+  void* address = map(bytes, PROT_READ | PROT_WRITE);
+  // A stack that touches one page must cost one page, not 2 MiB. EINVAL where the kernel was built
+  // without huge pages, which is as good.
+  if (address != nullptr) ::madvise(address, bytes, MADV_NOHUGEPAGE);
+  return address;
+}
+
+WEFT_OS_CALL void release(void* address, size_t bytes) noexcept {
+  errno_scope keep;
+  if (::munmap(address, bytes) != 0)
+    bug("munmap(%x, %x) failed, errno %d", static_cast<int64_t>(reinterpret_cast<intptr_t>(address)),
+        static_cast<int64_t>(bytes), errno);
+}
+
+WEFT_OS_CALL void discard(void* address, size_t bytes) noexcept {
+  errno_scope keep;
+  if (::madvise(address, bytes, MADV_DONTNEED) != 0)
+    bug("madvise(%x, %x, MADV_DONTNEED) failed, errno %d",
+        static_cast<int64_t>(reinterpret_cast<intptr_t>(address)), static_cast<int64_t>(bytes),
+        errno);
+}
+
+WEFT_OS_CALL int guard_install(void* address, size_t bytes) noexcept {
+  errno_scope keep;
+  return ::madvise(address, bytes, madv_guard_install) == 0 ? 0 : errno;
+}
+
+WEFT_OS_CALL int protect_none(void* address, size_t bytes) noexcept {
+  errno_scope keep;
+  return ::mprotect(address, bytes, PROT_NONE) == 0 ? 0 : errno;
+}
+
+}  // namespace weft::rt::os

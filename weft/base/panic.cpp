@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a process dies: one report, from the first thread that has something to say.
+//
+// 1. The first thread that dies takes `dying_thread` and prints. Others that want to die wait for
+//    ever: the first report is the cause, and reports must not interleave.
+// 2. If the dying thread fails again while it reports, it exits at once. Otherwise a broken heap
+//    or stack would make it report for ever.
+// 3. fatal() and bug() allocate nothing and take no lock: the heap may be what is broken.
+#include "weft/base/panic.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+
+#include "weft/base/atomic.hpp"
+#include "weft/base/os/os.hpp"
+#include "weft/base/report_writer.hpp"
+#include "weft/base/settings.hpp"
+
+namespace weft {
+
+panic_error::panic_error(std::string message)
+    : message_(std::make_shared<const std::string>(std::move(message))) {}
+panic_error::panic_error(const panic_error&) noexcept = default;
+panic_error& panic_error::operator=(const panic_error&) noexcept = default;
+panic_error::~panic_error() = default;
+const char* panic_error::what() const noexcept { return message_->c_str(); }
+
+void panic(std::string_view message) { throw panic_error(std::string(message)); }
+
+namespace rt {
+
+namespace {
+
+constexpr int report_fd = STDERR_FILENO;
+constexpr int failure_exit_code = 2;  // Go's
+
+/// Kernel id of the thread that reports; 0: the process is well. Never reset.
+atomic<int32_t> dying_thread{0};
+/// Set by sched at start, read by whoever dies.
+atomic<goroutine_dump> dump_hook{nullptr};
+
+[[noreturn]] void abort_with_core() noexcept {
+  // A handler of ours for SIGABRT would report a second time.
+  std::signal(SIGABRT, SIG_DFL);
+  std::abort();
+}
+
+/// The end of every report: the goroutines, then exit or abort.
+[[noreturn]] void finish(bool fatal_throw, bool internal) noexcept {
+  traceback_level level = current_traceback();
+  goroutine_dump dump = dump_hook.load(acquire);  // partner: set_goroutine_dump()
+  if (dump != nullptr && (internal || level != traceback_level::none))
+    dump(report_fd, fatal_throw, nullptr);
+  if (internal || level == traceback_level::crash) abort_with_core();
+  ::_exit(failure_exit_code);
+}
+
+[[noreturn]] void die(const char* prefix, bool internal, const char* message,
+                      const int64_t (&values)[3]) noexcept {
+  begin_dying();
+  {
+    report_writer out(report_fd);
+    out.put(prefix).put_format(message, values).put("\n\n");
+  }
+  finish(true, internal);
+}
+
+}  // namespace
+
+void begin_dying() noexcept {
+  int32_t self = os::thread_id();
+  int32_t first = 0;
+  if (dying_thread.compare_exchange(first, self, acq_rel, acquire)) return;
+  if (first == self) ::_exit(failure_exit_code);
+  while (true) os::sleep_ns(int64_t{3600} * 1'000'000'000);
+}
+
+void finish_panic() noexcept { finish(false, false); }
+
+void set_goroutine_dump(goroutine_dump dump) noexcept {
+  dump_hook.store(dump, release);  // partner: finish()
+}
+
+void fatal(const char* message) noexcept { die("fatal error: ", false, message, {0, 0, 0}); }
+void fatal(const char* message, int64_t first, int64_t second, int64_t third) noexcept {
+  die("fatal error: ", false, message, {first, second, third});
+}
+void bug(const char* message) noexcept { die("weft: internal error: ", true, message, {0, 0, 0}); }
+void bug(const char* message, int64_t first, int64_t second, int64_t third) noexcept {
+  die("weft: internal error: ", true, message, {first, second, third});
+}
+
+}  // namespace rt
+}  // namespace weft
