@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# What `cmake --install` puts down: libraries, headers, the CMake package and weft.pc.
+# Internal headers go along, since templates in public ones use them; they stay under internal/.
+include_guard(GLOBAL)
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+get_property(layers GLOBAL PROPERTY WEFT_LAYERS)
+list(TRANSFORM layers PREPEND weft_ OUTPUT_VARIABLE layer_targets)
+install(TARGETS weft ${layer_targets} weft_options EXPORT weft
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
+install(EXPORT weft NAMESPACE weft:: FILE weftTargets.cmake DESTINATION ${package_dir})
+configure_package_config_file(cmake/weftConfig.cmake.in weftConfig.cmake
+                              INSTALL_DESTINATION ${package_dir})
+# Before 1.0 every minor version may change the interface.
+write_basic_package_version_file(weftConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weftConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/weftConfigVersion.cmake
+        DESTINATION ${package_dir})
+
+# pkg-config: the layers refer to each other both ways (a stack's first instruction in base calls
+# into sched), so the linker sees them as one group.
+list(REVERSE layers)
+list(TRANSFORM layers REPLACE "(.+)" "-lweft_\\1" OUTPUT_VARIABLE layer_flags)
+list(JOIN layer_flags " " WEFT_PC_LAYERS)
+set(public_flags ${WEFT_PUBLIC_FLAGS})
+if(WEFT_DEBUG_BUILD)
+  list(APPEND public_flags -DWEFT_DEBUG_BUILD=1)
+endif()
+if(WEFT_SANITIZE STREQUAL "address")
+  set(WEFT_PC_SANITIZE -fsanitize=address,undefined)
+elseif(WEFT_SANITIZE STREQUAL "thread")
+  set(WEFT_PC_SANITIZE -fsanitize=thread)
+endif()
+list(JOIN public_flags " " WEFT_PC_FLAGS)
+configure_file(cmake/weft.pc.in weft.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weft.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
