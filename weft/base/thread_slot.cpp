@@ -3,7 +3,8 @@
 #include "weft/base/thread_slot.hpp"
 
 extern "C" {
-__attribute__((tls_model("initial-exec"), visibility("default"))) thread_local void*
+// used: link-time optimization does not see the references of inline assembly.
+__attribute__((used, tls_model("initial-exec"), visibility("default"))) thread_local void*
     weft_thread_slot = nullptr;
 }
 

@@ -1,14 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // x86-64: the switch. Inline, with every register a clobber, so the compiler saves only what lives;
 // a jump and no return, so the return predictor is not fooled.
+//
+// %rbp cannot be a clobber where frame pointers are kept: it travels in the saved frame. The x87
+// stack is a clobber too: a long double may live there across an inlined switch.
 #pragma once
 
 #include "weft/base/arch/x86_64/frame.hpp"
+
+// Registers that a compiler uses only when it is told that the CPU has them.
+#if defined(__AVX512F__)
+#define WEFT_AVX512_CLOBBERS                                                                      \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",     \
+      "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#else
+#define WEFT_AVX512_CLOBBERS
+#endif
+#if defined(__APX_F__)
+#error "weft: the switch does not save r16-r31; build without -mapxf"
+#endif
 
 namespace weft::rt::arch {
 
 /// Parks the running context (its stack pointer goes to `*save_sp`) and resumes the one whose
 /// stack pointer is `load_sp`. Returns when somebody resumes this one, maybe on another thread.
+/// The caller's frame must be plain: no alloca, no over-aligned locals.
 inline __attribute__((always_inline)) void switch_stacks(uintptr_t* save_sp,
                                                          uintptr_t load_sp) noexcept {
   asm volatile(
@@ -28,8 +44,10 @@ inline __attribute__((always_inline)) void switch_stacks(uintptr_t* save_sp,
       :
       : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0",
         "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-        "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");
+        "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)",
+        "st(6)", "st(7)", "memory", "cc" WEFT_AVX512_CLOBBERS);
 }
+#undef WEFT_AVX512_CLOBBERS
 
 /// MXCSR and the x87 control word.
 struct fp_control {
