@@ -60,7 +60,8 @@ struct alignas(64) goroutine {
   wait_reason reason;
   /// Bits of g_flag. Written by the goroutine's own M while it runs or switches.
   uint8_t flags;
-  uint16_t unused;
+  /// errno while not running: it belongs to the goroutine, not to the thread it ran on.
+  uint16_t saved_errno;
   /// Saved stack pointer while not running: points to an arch::saved_frame. Protected by status.
   uintptr_t sp;
   /// Link in a run queue, a wait list of the runtime, or a free list: one at a time.
@@ -86,6 +87,9 @@ enum g_flag : uint8_t {
   flag_has_exceptions = 1,  // top->exceptions holds live C++ exception globals
   flag_system = 2,          // the runtime's own: not counted, hidden below WEFT_TRACEBACK=system
   flag_main = 4,
+  flag_guest = 8,           // the cell of a foreign thread: ready() wakes a futex
+  flag_small_pool = 16,     // its stack has the default size: cell and stack are reused together
+  flag_sim = 32,            // of the deterministic world
 };
 
 /// What __cxa_get_globals() points to (Itanium C++ ABI §2.2.2): two words that must travel.
@@ -102,12 +106,12 @@ struct goroutine_top {
   goroutine* cell = nullptr;
   uintptr_t stack_lo = 0;  // lowest usable byte; the guard ends here
   uintptr_t stack_hi = 0;  // one past the slot's last byte
-  /// Runs the closure, which lies right below this struct, and destroys it.
+  /// Runs the closure and destroys it.
   void (*entry)(void* closure) = nullptr;
   void* closure = nullptr;
+  /// Where the stack begins when the closure lies on it, right below this struct; else 0.
+  uintptr_t closure_lo = 0;
   exception_globals exceptions;
-  int saved_errno = 0;
-  uint32_t user_depth = 0;  // no_park scopes entered (debug)
   uint64_t parent_id = 0;
   /// Return address of the go statement.
   uintptr_t creation_pc = 0;

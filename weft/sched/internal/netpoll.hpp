@@ -58,6 +58,9 @@ struct poll_desc;  // type-stable, from a pool; never freed to the allocator
 poll_desc* poll_open(int fd, int& error) noexcept;
 /// Before an attempt at I/O: ready, or closing/timeout if the attempt must fail at once.
 poll_result poll_reset(poll_desc* pd, poll_mode mode) noexcept;
+/// True once the peer has hung up or an error was reported, for ever. Until then, after a read that
+/// returned less than asked, waiting before reading again is safe: new data makes a new event.
+[[nodiscard]] bool poll_hangup(const poll_desc* pd) noexcept;
 /// Parks until readiness, deadline or eviction. One goroutine per mode at a time. Opens its own
 /// section.
 poll_result poll_wait(poll_desc* pd, poll_mode mode) noexcept;

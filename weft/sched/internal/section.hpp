@@ -12,6 +12,7 @@
 #pragma once
 
 #include "weft/base/os/os.hpp"
+#include "weft/base/panic.hpp"
 #include "weft/base/thread_slot.hpp"
 #include "weft/sched/internal/machine.hpp"
 
@@ -22,6 +23,12 @@ enum section_kind : uint8_t { leaf, may_park };
 /// This thread's machine, or null if the runtime has never seen it. Re-read after every switch.
 inline machine* this_machine() noexcept { return static_cast<machine*>(thread_slot()); }
 
+/// True while weft::sim runs: fast paths that open no section call sim_point() then, so that the
+/// schedule can be varied there too. Written while no goroutine runs.
+extern bool sim_enabled;
+/// A place where deterministic mode may run another goroutine. Needs no section; may park.
+void sim_point() noexcept;
+
 /// Makes a guest machine for this foreign thread.
 machine* attach_guest() noexcept;
 /// Slow half of section entry: preemption, robbery, guests, deterministic mode.
@@ -29,22 +36,31 @@ void enter_slow(machine* mp, section_kind kind) noexcept;
 /// Gives up the processor at a section entry that may park, because somebody asked for it.
 void honour_yield(machine* mp) noexcept;
 
+/// Enters the runtime; section is the usual way to say it.
+inline void enter_section(section_kind kind) noexcept {
+  machine* mp = this_machine();
+  if (mp == nullptr) [[unlikely]]
+    mp = attach_guest();
+  WEFT_CHECK_SLOW(mp->in_rt.load(relaxed) == 0);  // sections do not nest
+  // Dekker with retake(): own flag, fence, the other's word. Partner: heavy_fence() in retake().
+  mp->in_rt.store(1, relaxed);
+  os::light_fence();
+  if (mp->grant.load(relaxed) <= grant_slow_max) [[unlikely]]
+    enter_slow(mp, kind);
+  else if (kind == may_park && mp->want_yield) [[unlikely]]
+    honour_yield(mp);
+}
+
+/// Leaves it, on the machine that is current now.
+inline void leave_section() noexcept {
+  // release: what this section wrote is visible to a retaker that reads 0 (retake(), acquire).
+  this_machine()->in_rt.store(0, release);
+}
+
 class [[nodiscard]] section {
  public:
-  explicit section(section_kind kind = leaf) noexcept {
-    machine* mp = this_machine();
-    if (mp == nullptr) [[unlikely]]
-      mp = attach_guest();
-    // Dekker with retake(): own flag, fence, the other's word. Partner: heavy_fence() in retake().
-    mp->in_rt.store(1, relaxed);
-    os::light_fence();
-    if (mp->grant.load(relaxed) <= grant_slow_max) [[unlikely]]
-      enter_slow(mp, kind);
-    else if (kind == may_park && mp->want_yield) [[unlikely]]
-      honour_yield(mp);
-  }
-  // release: what this section wrote is visible to a retaker that reads 0 (retake(), acquire).
-  ~section() { this_machine()->in_rt.store(0, release); }
+  explicit section(section_kind kind = leaf) noexcept { enter_section(kind); }
+  ~section() { leave_section(); }
   section(const section&) = delete;
   section& operator=(const section&) = delete;
 };

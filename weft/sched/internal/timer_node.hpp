@@ -26,10 +26,8 @@ struct timer_node {
   uint32_t sequence = 0;
   /// Position in the heap, or -1. Under the heap's lock.
   int32_t index = -1;
-  /// The heap that holds it, or null. Changed under the lock of the old and then the new heap.
+  /// The heap that holds or held it last; null: never armed. Changed under that heap's lock.
   atomic<timer_heap*> heap{nullptr};
-  /// Set while `fire` runs, so that disarm_wait() can wait for it.
-  atomic<uint32_t> firing{0};
 };
 
 /// Arms a node that is not armed. Needs a section. O(log n).

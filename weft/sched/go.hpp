@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The go statement.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "weft/base/export.hpp"
+
+namespace weft {
+
+/// How a goroutine is started.
+struct go_options {
+  /// Shown in dumps, traces and debuggers; cut after 31 bytes.
+  std::string_view name{};
+  /// Bytes of stack; rounded up to a power of two from 16 KiB to 1 GiB. 0: WEFT_STACK (256 KiB).
+  /// Only touched pages cost memory, so a generous one is cheap.
+  size_t stack = 0;
+};
+
+namespace rt {
+
+struct goroutine;
+
+/// First half: a goroutine with a stack. Panics when there is no stack to be had.
+WEFT_API goroutine* begin_go(const go_options& options);
+/// Room for the closure on the new stack.
+WEFT_API void* closure_space(goroutine* gp, size_t bytes, size_t alignment) noexcept;
+/// The closure could not be made: gives the goroutine back.
+WEFT_API void abandon_go(goroutine* gp) noexcept;
+/// Second half: it is runnable from here on.
+WEFT_API void finish_go(goroutine* gp, void (*entry)(void*), void* closure) noexcept;
+
+/// Larger closures go to the heap: they would eat the small stacks.
+inline constexpr size_t closure_on_stack_max = 1024;
+
+template <class Closure>
+void run_closure(void* memory) {
+  struct destroyer {
+    Closure* closure;
+    ~destroyer() { closure->~Closure(); }
+  };
+  const destroyer at_end{static_cast<Closure*>(memory)};
+  std::invoke(*at_end.closure);
+}
+
+template <class Closure>
+void run_heap_closure(void* memory) {
+  const std::unique_ptr<Closure> closure(static_cast<Closure*>(memory));
+  std::invoke(*closure);
+}
+
+template <class F>
+__attribute__((always_inline)) inline void go_with(const go_options& options, F&& f) {
+  using closure = std::decay_t<F>;
+  static_assert(std::is_invocable_v<closure&>, "weft::go takes a callable without arguments");
+  goroutine* gp = begin_go(options);
+  if constexpr (sizeof(closure) > closure_on_stack_max) {
+    std::unique_ptr<closure> made;
+    try {
+      made = std::make_unique<closure>(std::forward<F>(f));
+    } catch (...) {
+      abandon_go(gp);
+      throw;
+    }
+    finish_go(gp, &run_heap_closure<closure>, made.release());
+  } else {
+    void* memory = closure_space(gp, sizeof(closure), alignof(closure));
+    if constexpr (std::is_nothrow_constructible_v<closure, F&&>) {
+      new (memory) closure(std::forward<F>(f));
+    } else {
+      try {
+        new (memory) closure(std::forward<F>(f));
+      } catch (...) {
+        abandon_go(gp);
+        throw;
+      }
+    }
+    finish_go(gp, &run_closure<closure>, memory);
+  }
+}
+
+}  // namespace rt
+
+/// Starts a goroutine that runs `f()`; returns at once. An exception that leaves `f` ends the
+/// process with Go's report. From any thread. Does not park.
+///
+/// Everything captured by reference must outlive the goroutine: join it (spawn, wait_group) or
+/// capture by value. Panics if no stack is left (the message names the limit to raise).
+template <class F>
+__attribute__((always_inline)) inline void go(F&& f) {
+  rt::go_with(go_options{}, std::forward<F>(f));
+}
+
+/// The same with a name or a stack size: `weft::go({.name = "worker", .stack = 1 << 20}, f)`.
+template <class F>
+__attribute__((always_inline)) inline void go(const go_options& options, F&& f) {
+  rt::go_with(options, std::forward<F>(f));
+}
+
+}  // namespace weft

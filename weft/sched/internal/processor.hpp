@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// P: what a thread needs to run goroutines. As many as maxprocs(); memory is never freed.
+#pragma once
+
+#include <cstdint>
+
+#include "weft/sched/internal/machine.hpp"
+#include "weft/sched/internal/run_queue.hpp"
+#include "weft/sched/internal/timers.hpp"
+
+namespace weft::rt {
+
+/// Go's numbers.
+enum class p_status : uint32_t { idle = 0, running = 1, stopped = 3, dead = 4 };
+
+/// Ring length of Go; smaller spills sooner to the global queue, larger strands more behind a hog.
+inline constexpr uint32_t run_queue_len = 256;
+/// The global queue is looked at every 61st time (Go): prime, so it is in step with nothing.
+inline constexpr uint32_t global_check_period = 61;
+/// Dead goroutines with warm stacks a P keeps for itself; half go to the pool above that.
+inline constexpr uint32_t free_list_max = 64;
+
+struct alignas(64) processor {
+  run_queue<goroutine, run_queue_len> queue;
+  /// Scheduling decisions. Holder writes, sysmon reads: unmoved means one goroutine hogs it.
+  alignas(64) atomic<uint32_t> tick{0};
+  atomic<p_status> status{p_status::dead};
+  /// Who holds it: a hint for retake(), checked there by the CAS on machine::grant.
+  atomic<machine*> m{nullptr};
+  uint32_t id = 0;
+  /// Counts for num_goroutine(). Holder writes, anyone sums.
+  atomic<uint64_t> created{0};
+  atomic<uint64_t> finished{0};
+  /// Ids handed out in blocks. Holder only.
+  uint64_t id_next = 0;
+  uint64_t id_end = 0;
+  /// Dead goroutines with their stacks, hottest first. Holder only.
+  goroutine* free_list = nullptr;
+  uint32_t free_count = 0;
+  processor* link = nullptr;  // idle list, under sched.lock
+  timer_heap timers;
+  // --- sysmon only, under retake_lock ---
+  uint32_t seen_tick = 0;
+  int64_t seen_when = 0;
+  machine* posted = nullptr;  // a request is in this machine's grant
+  uint32_t blocked_looks = 0;
+};
+
+}  // namespace weft::rt

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+// M's: worker threads and how they sleep; guests, the foreign threads that use the runtime; and the
+// check that nothing can ever run again.
+#include <cerrno>
+#include <cxxabi.h>
+#include <pthread.h>
+
+#include "weft/base/panic.hpp"
+#include "weft/base/settings.hpp"
+#include "weft/sched/internal/scheduler.hpp"
+#include "weft/sched/local.hpp"
+
+namespace weft::rt {
+
+namespace {
+
+// g0 runs the scheduler, timers' functions and commits: a few KB. Larger only costs address space;
+// signal handlers have stacks of their own.
+inline constexpr size_t g0_stack_bytes = 256 * 1024;
+
+/// M memory is type-stable: retakers, reports and debuggers may look at one whose thread has ended.
+futex_mutex spare_lock{lock_rank::leaf};
+machine* spare_machines = nullptr;
+
+machine* make_machine() noexcept {
+  {
+    lock_scope hold(spare_lock);
+    if (spare_machines != nullptr) {
+      machine* mp = spare_machines;
+      spare_machines = mp->link;
+      mp->link = nullptr;
+      return mp;
+    }
+  }
+  void* memory = os::reserve_writable(sizeof(machine));
+  if (memory == nullptr) fatal("out of memory: a thread's machine record");
+  auto* mp = new (memory) machine{};
+  mp->id = sched.next_machine_id.fetch_add(1, relaxed);
+  machine* head = sched.all_machines.load(relaxed);
+  do {
+    mp->all_link = head;
+  } while (!sched.all_machines.compare_exchange(head, mp, acq_rel, relaxed));
+  return mp;
+}
+
+/// What only the thread itself can fill in.
+void adopt_thread(machine* mp) noexcept {
+  mp->tid = os::thread_id();
+  mp->exceptions = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
+  mp->errno_address = &errno;
+  mp->random = 0x9e3779b97f4a7c15ULL * (mp->id + 1) ^ static_cast<uint64_t>(os::monotonic_ns());
+  if (mp->random == 0) mp->random = 1;
+#if WEFT_ASAN
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+    void* lo = nullptr;
+    size_t bytes = 0;
+    (void)pthread_attr_getstack(&attributes, &lo, &bytes);
+    mp->g0_stack_lo = lo;
+    mp->g0_stack_bytes = bytes;
+    (void)pthread_attr_destroy(&attributes);
+  }
+#endif
+  fiber_adopt_thread(mp);
+  set_thread_slot(mp);
+}
+
+void machine_main(void* argument) {
+  auto* mp = static_cast<machine*>(argument);
+  mp->in_rt.store(1, relaxed);
+  adopt_thread(mp);
+  prepare_signal_stack();
+  if (processor* pp = mp->next_p; pp != nullptr) {
+    mp->next_p = nullptr;
+    acquire_p(mp, pp);
+  }
+  schedule_loop(mp);
+}
+
+/// Undoes what start_m was asked for when no thread can be had.
+void give_up_start(processor* pp, bool spinning) noexcept {
+  if (spinning) sched.spinning.fetch_sub(1, seq_cst);
+  lock_scope hold(sched.lock);
+  g_list rest;
+  while (goroutine* gp = pp->queue.take_next()) rest.push_back(gp);
+  while (goroutine* gp = pp->queue.pop()) rest.push_back(gp);
+  while (goroutine* gp = rest.pop_front()) sched.global.push_back(gp);
+  sched.global_len.store(sched.global.count, release);
+  idle_p_put(pp);
+}
+
+bool start_thread_for(processor* pp, bool spinning) noexcept {
+  if (sched.machine_count.fetch_add(1, relaxed) >= process_settings().max_threads) {
+    sched.machine_count.fetch_sub(1, relaxed);
+    bool first = false;
+    {
+      lock_scope hold(sched.lock);
+      first = !sched.reported_thread_cap;
+      sched.reported_thread_cap = true;
+    }
+    static constexpr char text[] =
+        "weft: WEFT_MAXTHREADS threads are all busy; blocked ones are not replaced any more\n";
+    if (first) os::write_all(2, text, sizeof text - 1);
+    return false;
+  }
+  machine* mp = make_machine();
+  mp->spinning = spinning;
+  mp->next_p = pp;
+  const int error = os::start_thread(machine_main, mp, g0_stack_bytes, "weft");
+  if (error == 0) return true;
+  sched.machine_count.fetch_sub(1, relaxed);
+  mp->next_p = nullptr;
+  mp->spinning = false;
+  lock_scope hold(spare_lock);
+  mp->link = spare_machines;
+  spare_machines = mp;
+  return false;
+}
+
+}  // namespace
+
+/// sysmon: a thread of ours without a P, for ever inside the runtime.
+void adopt_system_thread() noexcept {
+  machine* mp = make_machine();
+  mp->in_rt.store(1, relaxed);
+  adopt_thread(mp);
+}
+
+/// sim::run: the calling thread becomes the machine of the world, made once.
+machine* adopt_sim_thread(machine* mp) noexcept {
+  if (mp == nullptr) mp = make_machine();
+  adopt_thread(mp);
+  return mp;
+}
+
+void start_m(processor* pp, bool spinning) noexcept {
+  machine* mp = nullptr;
+  {
+    lock_scope hold(sched.lock);
+    if (pp == nullptr) {
+      pp = sched.stopping.load(relaxed) == 0 ? idle_p_get(nullptr) : nullptr;
+      if (pp == nullptr) {
+        if (spinning) sched.spinning.fetch_sub(1, seq_cst);
+        return;
+      }
+    }
+    mp = sched.idle_m;
+    if (mp != nullptr) {
+      sched.idle_m = mp->link;
+      mp->link = nullptr;
+      --sched.idle_m_count;
+      mp->spinning = spinning;
+      mp->next_p = pp;
+    }
+  }
+  if (mp == nullptr) {
+    if (!start_thread_for(pp, spinning)) give_up_start(pp, spinning);
+    return;
+  }
+  // release: next_p and spinning become visible; partner: the acquire in stop_m().
+  mp->park_word.store(1, release);
+  os::futex_wake(mp->park_word, 1);
+}
+
+void stop_m(machine* mp) noexcept {
+  WEFT_ASSERT(mp->p == nullptr && !mp->spinning);
+  {
+    lock_scope hold(sched.lock);
+    mp->park_word.store(0, relaxed);
+    mp->link = sched.idle_m;
+    sched.idle_m = mp;
+    ++sched.idle_m_count;
+  }
+  check_dead();
+  while (mp->park_word.load(acquire) == 0) os::futex_wait(mp->park_word, 0, -1);
+  processor* pp = mp->next_p;
+  mp->next_p = nullptr;
+  WEFT_ASSERT(pp != nullptr);
+  acquire_p(mp, pp);
+}
+
+// --- deadlock ------------------------------------------------------------------------------------------
+
+namespace {
+
+/// True if no goroutine can run and nothing that Weft knows of can wake one.
+bool all_asleep() noexcept WEFT_REQUIRES(sched.lock) {
+  if (sched.run_callers.load(relaxed) == 0 || sched.stopping.load(relaxed) != 0) return false;
+  if (sched.idle_m_count != sched.machine_count.load(relaxed)) return false;
+  if (sched.idle_p_count.load(relaxed) != sched.procs.load(relaxed)) return false;
+  if (sched.injecting.load(seq_cst) != 0) return false;
+  if (sched.global.count != 0 || netpoll_waiters() != 0) return false;
+  if (sched.guests.load(seq_cst) != sched.guests_parked.load(seq_cst)) return false;
+  const uint32_t procs = sched.procs.load(relaxed);
+  for (uint32_t i = 0; i < procs; ++i) {
+    const processor& pp = *sched.all_p[i];
+    if (!pp.queue.empty() || pp.timers.first_when.load(relaxed) != no_timer) return false;
+  }
+  return true;
+}
+
+#if WEFT_TSAN
+inline constexpr int sanitizer_threads = 1;  // TSan keeps one background thread
+#else
+inline constexpr int sanitizer_threads = 0;
+#endif
+
+}  // namespace
+
+void check_dead() noexcept {
+  {
+    lock_scope hold(sched.lock);
+    if (!all_asleep()) return;
+  }
+  // A thread that Weft has never seen may still call it some day: then this is no proof.
+  const int known = sched.machine_count.load(relaxed) + 1 /* sysmon */ +
+                    sched.guests.load(relaxed) + sanitizer_threads;
+  if (os::thread_count() > known) return;
+  {
+    lock_scope hold(sched.lock);
+    if (!all_asleep()) return;
+  }
+  fatal("all goroutines are asleep - deadlock!");
+}
+
+// --- guests ----------------------------------------------------------------------------------------------
+
+namespace {
+
+void detach_guest(void* argument) noexcept {
+  auto* mp = static_cast<machine*>(argument);
+  if (!mp->is_guest) return;
+  destroy_locals(mp->guest_top);
+  set_thread_slot(nullptr);
+  sched.guests.fetch_sub(1, seq_cst);
+  mp->guest_cell.status.store(static_cast<uint32_t>(g_status::dead), relaxed);
+  mp->cur.store(nullptr, relaxed);
+  lock_scope hold(spare_lock);
+  mp->link = spare_machines;
+  spare_machines = mp;
+}
+
+}  // namespace
+
+machine* attach_guest() noexcept {
+  machine* mp = make_machine();
+  mp->is_guest = true;
+  mp->grant.store(grant_none, relaxed);
+  mp->guest_cell.id = 0;
+  mp->guest_cell.flags = flag_guest | flag_system;
+  mp->guest_cell.top = &mp->guest_top;
+  mp->guest_cell.status.store(static_cast<uint32_t>(g_status::guest), relaxed);
+  mp->guest_top.cell = &mp->guest_cell;
+  sched.guests.fetch_add(1, seq_cst);
+  adopt_thread(mp);
+  mp->cur.store(&mp->guest_cell, relaxed);
+  on_thread_exit([](void* slot) { detach_guest(slot); });
+  return mp;
+}
+
+void guest_park(machine* mp, park_commit commit, void* argument) noexcept {
+  mp->park_word.store(0, relaxed);
+  sched.guests_parked.fetch_add(1, seq_cst);
+  // Nothing runs on a stack of ours: publishing first is safe, the waker only sets park_word.
+  if (commit != nullptr && !commit(&mp->guest_cell, argument)) {
+    sched.guests_parked.fetch_sub(1, seq_cst);
+    mp->guest_cell.status.store(static_cast<uint32_t>(g_status::guest), relaxed);
+    return;
+  }
+  if (netpoll_waiters() != 0 && sched.last_poll.load(seq_cst) != 0) wake_p();
+  check_dead();
+  while (mp->park_word.load(acquire) == 0) os::futex_wait(mp->park_word, 0, -1);
+  mp->guest_cell.status.store(static_cast<uint32_t>(g_status::guest), relaxed);
+}
+
+void guest_ready(goroutine* gp) noexcept {
+  auto* mp = reinterpret_cast<machine*>(reinterpret_cast<char*>(gp) -
+                                        __builtin_offsetof(machine, guest_cell));
+  // Before the wake-up: between it and the guest's next step the process must not look dead.
+  sched.guests_parked.fetch_sub(1, seq_cst);
+  mp->park_word.store(1, release);  // partner: the acquire in guest_park()
+  os::futex_wake(mp->park_word, 1);
+}
+
+}  // namespace weft::rt

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starting the runtime, running the main goroutine, and stopping the world when it returns.
+#include "weft/sched/run.hpp"
+
+#include <cstdio>
+#include <exception>
+
+#include "weft/base/panic.hpp"
+#include "weft/base/settings.hpp"
+#include "weft/heap/internal/stack.hpp"
+#include "weft/sched/go.hpp"
+#include "weft/sched/internal/scheduler.hpp"
+
+namespace weft::rt {
+
+namespace {
+
+/// The world stands still before the first run and between runs: nothing is started twice.
+struct main_state {
+  void (*entry)(void*) = nullptr;
+  void* argument = nullptr;
+  atomic<uint32_t> done{0};
+};
+main_state main_goroutine;
+futex_mutex init_lock{lock_rank::sim};
+bool initialized = false;
+bool monitor_started = false;  // deterministic mode has none: its time is virtual
+std::terminate_handler previous_terminate = nullptr;
+
+/// An exception that no frame of a goroutine handles: the stack is still whole (see
+/// weft_goroutine_start), so the report shows where it was thrown.
+[[noreturn]] void on_terminate() {
+  machine* mp = this_machine();
+  const bool in_goroutine = mp != nullptr && !mp->is_guest && mp->cur.load(relaxed) != nullptr;
+  if (std::exception_ptr what = std::current_exception(); in_goroutine && what != nullptr)
+    die_of_exception(what);
+  if (previous_terminate != nullptr) previous_terminate();
+  std::abort();
+}
+
+void main_entry(void*) {
+  main_goroutine.entry(main_goroutine.argument);
+  // release: the result; partner: run_main()'s acquire.
+  main_goroutine.done.store(1, release);
+  os::futex_wake(main_goroutine.done, 1);
+}
+
+void initialize_scheduler() {
+  const settings& set = process_settings();
+  (void)os::membarrier_register(set.plain_fence);
+  sched.stack_bytes = stack_class_bytes(set.stack_bytes);
+  sched.cells = static_cast<goroutine*>(
+      os::reserve_writable(size_t{goroutines_max} * sizeof(goroutine)));
+  if (sched.cells == nullptr)
+    fatal("out of address space: 1 GiB for goroutine cells is refused (RLIMIT_AS?)");
+  const int64_t now = os::monotonic_ns();
+  refresh_coarse(now);
+  sched.last_poll.store(now, relaxed);
+  sched.stopping.store(1, relaxed);
+  if (const int error = netpoll_init(); error != 0)
+    fatal("netpoll: epoll or eventfd failed, errno %d (descriptor limit?)", error);
+  install_reports();
+  previous_terminate = std::set_terminate(on_terminate);
+}
+
+uint32_t wanted_procs(const options& how) {
+  if (how.procs == 0) {
+    const int set = process_settings().max_procs;
+    return static_cast<uint32_t>(set > 0 ? set : os::default_procs());
+  }
+  if (how.procs < 1 || how.procs > static_cast<int>(procs_max)) {
+    char text[96];
+    std::snprintf(text, sizeof text, "weft::run: options.procs is %d: must be 1 to %u", how.procs,
+                  procs_max);
+    panic(text);
+  }
+  return static_cast<uint32_t>(how.procs);
+}
+
+}  // namespace
+
+void initialize_runtime(bool with_monitor) {
+  lock_scope hold(init_lock);
+  if (!initialized) initialize_scheduler();
+  initialized = true;
+  if (with_monitor && !monitor_started) {
+    start_sysmon();
+    monitor_started = true;
+  }
+}
+
+void run_main(const options& how, void (*entry)(void*), void* argument) {
+  machine* mp = this_machine();
+  if (mp != nullptr && !mp->is_guest)
+    panic("weft::run: called from a goroutine; the runtime is already running");
+  const uint32_t procs = wanted_procs(how);
+  int32_t none = 0;
+  if (!sched.run_callers.compare_exchange(none, 1, acq_rel, relaxed))
+    panic("weft::run: already running on another thread");
+  initialize_runtime(true);
+  main_goroutine.entry = entry;
+  main_goroutine.argument = argument;
+  main_goroutine.done.store(0, relaxed);
+  const go_options main_options{.name = {}, .stack = 0};
+  goroutine* gp = begin_go(main_options);
+  gp->flags |= flag_main;
+  gp->top->creation_pc = 0;
+  finish_go(gp, main_entry, nullptr);
+  {
+    const section entered(leaf);
+    start_the_world(procs);
+    // Waits like a parked guest: it wakes nobody, so it does not hide a deadlock.
+    sched.guests_parked.fetch_add(1, seq_cst);
+  }
+  while (main_goroutine.done.load(acquire) == 0) os::futex_wait(main_goroutine.done, 0, -1);
+  {
+    const section entered(leaf);
+    sched.guests_parked.fetch_sub(1, seq_cst);
+    stop_the_world();
+  }
+  sched.run_callers.store(0, release);
+}
+
+}  // namespace weft::rt

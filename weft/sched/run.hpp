@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entry: weft::run runs a program's main goroutine.
+#pragma once
+
+#include <functional>
+#include <type_traits>
+#include <utility>
+
+#include "weft/base/export.hpp"
+
+namespace weft {
+
+/// How the runtime runs. Zero: the environment's setting, else the default.
+struct options {
+  /// Ps, 1..1024. Default: WEFT_MAXPROCS, else CPU affinity and cgroup quota.
+  int procs = 0;
+};
+
+namespace rt {
+/// Runs entry(argument) as the main goroutine and waits for it to return.
+WEFT_API void run_main(const options& how, void (*entry)(void*), void* argument);
+}  // namespace rt
+
+/// Runs `f` as the main goroutine. Returns f's int (else 0) when `f` has returned, without waiting
+/// for other goroutines, as in Go: the world is stopped then, and goroutines that are left stand
+/// still (they go on if the program calls run again). Blocks the calling thread. Panics when called
+/// from a goroutine, while another run is active, or with procs out of range.
+template <class F>
+int run(const options& how, F&& f) {
+  using closure = std::remove_reference_t<F>;
+  using R = std::invoke_result_t<closure&>;
+  struct call {
+    closure* f;
+    int status = 0;
+  } state{&f};
+  rt::run_main(
+      how,
+      [](void* argument) {
+        auto* c = static_cast<call*>(argument);
+        if constexpr (std::is_convertible_v<R, int>)
+          c->status = std::invoke(*c->f);
+        else
+          std::invoke(*c->f);
+      },
+      &state);
+  return state.status;
+}
+template <class F>
+int run(F&& f) {
+  return run(options{}, std::forward<F>(f));
+}
+
+}  // namespace weft
