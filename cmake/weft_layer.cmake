@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# weft_layer(NAME [USES layer...] [DOORS internal/x.hpp...] [LINKS item...]): one folder, one static
-# library, one header set, one test program. USES may name only layers declared before, so a cycle
-# cannot be written. DOORS are the internal headers that other layers may include
-# (scripts/layer_check.py enforces it, reading the same declarations). LINKS are for the linker only.
+# weft_layer(NAME [USES layer...] [DOORS internal/x.hpp...] [LINKS item...]): one folder, one
+# static library, one header set, one test program. USES may name only layers declared before, so
+# a cycle cannot be written. DOORS are the internal headers that other layers may include; see
+# scripts/layer_check.py, which reads the same declarations. LINKS are for the linker only.
 include_guard(GLOBAL)
 
 # Each header compiles alone: CMake makes a translation unit of each, built by the test `headers`.
