@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building the benchmark programs, and running one of them once."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "bench"
+NO_SUCH_ROW = 64  # exit code of a program that does not have the row
+
+
+def find_go():
+    for candidate in ("/usr/local/go/bin/go", "/usr/lib/go/bin/go"):
+        if os.access(candidate, os.X_OK):
+            return candidate
+    return "go"
+
+
+def go_environment():
+    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
+
+
+def build(log):
+    """Builds all that can be built. A program that does not build is shown as failed later."""
+    quiet = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": ROOT}
+    subprocess.run(["cmake", "--preset", "bench"], check=True, **quiet)
+    failed = []
+    for target in ("weft-bench", "floor-bench", "boost-bench", "weft-kv"):
+        if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
+                          **quiet).returncode != 0:
+            failed.append(target)
+    output = BUILD / "bench" / "gobench"
+    try:
+        subprocess.run([find_go(), "build", "-o", str(output), "."], check=True, stdout=log,
+                       stderr=subprocess.STDOUT, cwd=ROOT / "bench" / "go",
+                       env=go_environment())
+    except (OSError, subprocess.CalledProcessError):
+        failed.append("gobench")
+    return failed
+
+
+class Programs:
+    """Where the programs are, and how they are called."""
+
+    names = {"weft": "weft-bench", "go": "gobench", "boost": "boost-bench",
+             "floor": "floor-bench"}
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+
+    def path(self, program):
+        return self.directory / self.names[program]
+
+    def kv_path(self):
+        """weft-kv is an example, so it lies elsewhere in the same build tree."""
+        found = sorted(self.directory.parent.glob("**/weft-kv"))
+        return next((path for path in found if path.is_file()), None)
+
+    def run(self, program, row, procs, scale, timeout):
+        """One measurement: the object printed, None if there is no such row, or a string that
+        says how it failed."""
+        path = self.path(program)
+        if not path.exists():
+            return "not built"
+        try:
+            child = subprocess.Popen([str(path), row, str(procs), f"{scale:g}"],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                     text=True, start_new_session=True)
+        except OSError as why:
+            return str(why)
+        try:
+            out, err = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            return f"no end in {timeout} s"
+        if child.returncode == NO_SUCH_ROW:
+            return None
+        if child.returncode != 0:
+            return describe_exit(child.returncode, err)
+        try:
+            return json.loads(out.strip().splitlines()[-1])
+        except (ValueError, IndexError):
+            return "printed no result"
+
+
+def describe_exit(code, err):
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    first = next((line for line in err.splitlines() if line.strip()), "")
+    return f"{how}: {first[:120]}" if first else how
+
+
+def figure(result, metric):
+    """The compared figure of one measurement: ns per operation, or a named value."""
+    if metric in ("cpu", "wall"):
+        return result[f"{metric}_ns"] / max(result["ops"], 1)
+    return result.get(metric)

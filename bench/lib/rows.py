@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table: which rows there are, how each is measured, and what it must reach.
+
+Bars ("the least that will do") and goals ("what we are after") are those of the project's list of
+anchors; a ratio to a peer is formed inside one run, so it survives a change of machine, while an
+absolute limit does not.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`amount` times what `peer` reached in the same pair, or just `amount` if peer is None."""
+
+    amount: float
+    peer: str | None = None
+    at_least: bool = False
+
+
+def times(amount, peer, at_least=False):
+    return (Limit(amount, peer, at_least),)
+
+
+def absolute(amount):
+    return (Limit(amount),)
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A figure of floor-bench, or a constant, beside which the row stands."""
+
+    row: str = ""
+    key: str = "cpu"
+    factor: float = 1.0
+    constant: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    title: str
+    program_row: str
+    procs: int
+    # What is compared: "cpu" or "wall" (per operation), or the name of a value in the output.
+    metric: str
+    unit: str
+    bar: tuple[Limit, ...]
+    goal: tuple[Limit, ...] = ()
+    scale: float = 1.0  # of the printed figure; 1e-6 makes ms of ns
+    boost: bool = False
+    go_row: str = ""
+    floor: Floor | None = None
+    # Name -> figure, as recorded in the project's research (another machine, about 2.5x slower).
+    recorded: dict[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def name(self):
+        # Several rows may come from one program's row; the metric tells them apart.
+        suffix = "" if self.metric in ("cpu", "wall") else f"_{self.metric}"
+        return f"{self.program_row}{suffix}@{self.procs}"
+
+
+def core_rows():
+    go = lambda amount: times(amount, "go")
+    floor = Floor
+    return [
+        Row("yield, 2 goroutines, 1 P", "yield_2", 1, "cpu", "ns", go(0.3), absolute(25),
+            boost=True, floor=floor("switch_2"),
+            recorded={"Go": "193", "libgo": "44", "Photon": "51", "Boost": "115", "Tokio": "437"}),
+        Row("yield, 1000 goroutines, 1 P", "yield_1000", 1, "cpu", "ns", go(0.3), absolute(20),
+            boost=True, floor=floor("switch_1000"),
+            recorded={"Go": "193", "libgo": "31.5", "Photon": "22", "Boost": "114",
+                      "Tokio": "140"}),
+        Row("yield, 1000 goroutines, 2 P", "yield_1000", 2, "wall", "ns", go(0.3), absolute(15),
+            boost=True,
+            recorded={"Go": "209", "libgo": "23", "Photon": "13", "Boost": "144", "Tokio": "77"}),
+        Row("spawn + finish, batches of 128, 1 P", "spawn_128", 1, "cpu", "ns", go(0.3),
+            absolute(75), boost=True, floor=floor("coroutine_128"),
+            recorded={"Go": "405", "libgo": "654", "Photon": "87", "Boost": "244",
+                      "Tokio": "401"}),
+        Row("spawn 1M, then join, 2 P", "spawn_join_1m", 2, "wall", "ns", go(0.6), go(0.3),
+            recorded={"Go": "882", "Tokio": "569"}),
+        Row("unbuffered round trip, 1 P", "chan_unbuffered", 1, "cpu", "ns", go(0.4), go(0.2),
+            boost=True, floor=floor("switch_2", factor=2.0),
+            recorded={"Go": "681", "libgo": "993", "Photon": "1331", "Boost": "401",
+                      "Tokio": "481 (cap 1)"}),
+        Row("unbuffered round trip, 2 P", "chan_unbuffered", 2, "wall", "ns", go(0.6), go(0.3),
+            boost=True, floor=floor("futex_round_trip", "wall"),
+            recorded={"Go": "655", "libgo": "1343", "Photon": "1394", "Boost": "570",
+                      "Tokio": "485 (cap 1)"},
+            note="The floor is two threads that sleep in between; a runtime that stays on one "
+                 "thread is far below it."),
+        Row("channel of 128, 1 producer 1 consumer, 1 P", "chan_1p1c", 1, "cpu", "ns", go(0.5),
+            times(0.6, "boost"), boost=True,
+            recorded={"Go": "79", "libgo": "113", "Photon": "160", "Boost": "53",
+                      "Tokio": "125"}),
+        Row("channel of 128, 1 producer 1 consumer, 2 P", "chan_1p1c", 2, "wall", "ns", go(0.5),
+            times(1.0, "boost"), boost=True,
+            recorded={"Go": "145", "libgo": "238", "Photon": "372", "Boost": "37",
+                      "Tokio": "159"}),
+        Row("channel of 128, 4 and 4, 1 P", "chan_4p4c", 1, "cpu", "ns", go(0.5),
+            times(0.6, "boost"), boost=True,
+            recorded={"Go": "79", "libgo": "141", "Photon": "147", "Boost": "51",
+                      "Tokio": "120 (4 and 1)"}),
+        Row("channel of 128, 4 and 4, 2 P", "chan_4p4c", 2, "wall", "ns", go(0.5),
+            times(1.0, "boost"), boost=True,
+            recorded={"Go": "143", "libgo": "283", "Photon": "437", "Boost": "42",
+                      "Tokio": "203 (4 and 1)"}),
+        Row("select over 2 channels + done, 1 P", "select_2", 1, "cpu", "ns", go(0.5), go(0.25),
+            recorded={"Go": "473"}),
+        Row("select over 4 channels + done, 1 P", "select_4", 1, "cpu", "ns", go(0.5), go(0.25),
+            recorded={"Go": "725", "Tokio": "686 (cap 1)"}),
+        Row("idle select, CPU used", "select_idle", 2, "cpu_ms_per_s", "ms/s", absolute(1.0),
+            absolute(0.5), floor=floor(constant=0.0), recorded={"Photon": "1000 (polls)"},
+            note="The bar says 0; under 1 ms per second counts as 0, for the runtime's own "
+                 "monitor may wake now and then."),
+        Row("skynet, 10^6 goroutines, 1 P", "skynet", 1, "cpu", "ms", go(0.5), go(0.25),
+            scale=1e-6, recorded={"Go": "1697", "libgo": "5022", "Tokio": "519 (join)"}),
+        Row("skynet, 10^6 goroutines, 2 P", "skynet", 2, "wall", "ms", go(0.5), go(0.25),
+            scale=1e-6, recorded={"Go": "1241", "Tokio": "385 (join)"}),
+        Row("mutex, 8 goroutines, tiny section, 1 P", "mutex_8", 1, "cpu", "ns", go(1.0),
+            go(0.6), boost=True,
+            recorded={"Go": "20", "libgo": "13.6", "Photon": "29", "Boost": "62",
+                      "Tokio": "69"}),
+        Row("mutex, 8 goroutines, tiny section, 2 P", "mutex_8", 2, "wall", "ns", go(1.0),
+            go(0.6), boost=True,
+            recorded={"Go": "26", "libgo": "61", "Photon": "47-162", "Boost": "58",
+                      "Tokio": "241"}),
+        Row("parked goroutine, 1M, memory", "parked_1m", 1, "bytes", "B", absolute(4900),
+            absolute(500), boost=True, floor=floor("page_touch", "bytes"),
+            recorded={"Go": "2765", "libgo": "6212 unguarded", "Photon": "8721",
+                      "Boost": "13562 unguarded"},
+            note="RSS + page tables. The goal is for stacks packed after a minute, which this "
+                 "row does not wait for. Boost: 100,000 fibers."),
+        Row("parked goroutine, 1M, memory, 64 KiB stacks", "parked_1m_64k", 1, "bytes", "B",
+            absolute(4400), absolute(500), go_row="parked_1m",
+            floor=floor("page_touch", "bytes")),
+        Row("create 1M parked goroutines", "parked_1m", 1, "cpu", "ns", go(1.0), go(0.8),
+            boost=True, floor=floor("page_touch"),
+            recorded={"Go": "3163-3680", "Photon": "9561", "Tokio": "448 (stackless)"}),
+        Row("timer created and cancelled, 1 P", "timer_cancel", 1, "cpu", "ns", go(0.4), go(0.2),
+            recorded={"Go": "389-436", "Tokio": "496"}),
+        Row("1M goroutines asleep 1-100 ms, 1 P", "sleepers_1m", 1, "cpu", "ns", go(0.6),
+            go(0.4), floor=floor("page_touch"),
+            recorded={"Go": "4835", "libgo": "10642", "Photon": "10016", "Boost": "10025",
+                      "Tokio": "3591"}),
+        Row("unpark on an idle thread, 200 us gap, p50", "wake_200us", 2, "p50_us", "us",
+            go(0.3), go(0.12), boost=True, floor=floor("futex_wake", "p50_us"),
+            recorded={"Go": "79-103", "libgo": "33", "Photon": "32", "Boost": "202",
+                      "Tokio": "401"}),
+        Row("unpark on an idle thread, 200 us gap, p99", "wake_200us", 2, "p99_us", "us",
+            go(0.3), go(0.12), boost=True, floor=floor("futex_wake", "p99_us"),
+            recorded={"Go": "245-403", "libgo": "1363", "Photon": "472", "Boost": "407",
+                      "Tokio": "435"}),
+        *fairness_rows(),
+    ]
+
+
+def fairness_rows():
+    kinds = [
+        ("fair_spin_1", "one computes 200 ms", {"Go": "25", "libgo": "105", "Photon": "203",
+                                                "Boost": "205", "Tokio": "200"}),
+        ("fair_spin_2", "two compute 200 ms", {"Go": "34", "libgo": "105", "Photon": "207",
+                                               "Boost": "405", "Tokio": "400"}),
+        ("fair_block_1", "one blocks 200 ms in libc", {"Go": "15", "libgo": "103",
+                                                       "Photon": "204", "Boost": "206",
+                                                       "Tokio": "203"}),
+        ("fair_block_2", "two block 200 ms in libc", {"Go": "21", "libgo": "105",
+                                                      "Boost": "409", "Tokio": "400"}),
+    ]
+    return [
+        Row(f"worst delay of 10,000 yielders, 2 P: {text}", name, 2, "max_delay_ms", "ms",
+            times(1.5, "go"), times(1.0, "go"), boost=True,
+            floor=Floor(constant=10.0) if "spin" in name else None, recorded=recorded)
+        for name, text, recorded in kinds
+    ]
+
+
+@dataclass(frozen=True)
+class RespRow:
+    """A row of the RESP servers: `command` at pipeline depth `depth`."""
+
+    title: str
+    command: str
+    depth: int
+    # "cpu_us" per request of weft-kv on 1 P, or "rps" of weft-kv on 2 P.
+    metric: str
+    bar: tuple[Limit, ...]
+    goal: tuple[Limit, ...]
+    recorded: dict[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def name(self):
+        return f"resp_{self.command}_{self.depth}_{self.metric}"
+
+    @property
+    def unit(self):
+        return "us" if self.metric == "cpu_us" else "req/s"
+
+    @property
+    def weft(self):
+        return "weft" if self.metric == "cpu_us" else "weft-2p"
+
+
+def resp_rows():
+    rows = []
+    for depth, bar, goal, recorded in (
+            (1, 1.1, 0.9, {"Go": "10.5-12", "redis": "7-9.5"}),
+            (16, 1.1, 0.7, {"Go": "0.9-1.3", "redis": "0.8-1.3"})):
+        for command in ("get", "set"):
+            rows.append(RespRow(f"RESP {command.upper()}, -P {depth}, server CPU per request",
+                                command, depth, "cpu_us", times(bar, "redis"),
+                                times(goal, "redis"), recorded))
+    for depth in (1, 16):
+        for command in ("get", "set"):
+            rows.append(RespRow(f"RESP {command.upper()}, -P {depth}, requests/s, weft on 2 P",
+                                command, depth, "rps", (),
+                                times(1.3, "redis", at_least=True)))
+    return rows

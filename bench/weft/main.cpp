@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// weft-bench ROW PROCS SCALE: one row of the core table. See bench/README.md.
+#include "bench/weft/rows.hpp"
+
+namespace {
+
+constexpr bench::entry rows[] = {
+    {"yield_2", bench::yield_2},
+    {"yield_1000", bench::yield_1000},
+    {"spawn_128", bench::spawn_128},
+    {"spawn_join_1m", bench::spawn_join_1m},
+    {"skynet", bench::skynet},
+    {"chan_unbuffered", bench::chan_unbuffered},
+    {"chan_1p1c", bench::chan_1p1c},
+    {"chan_4p4c", bench::chan_4p4c},
+    {"select_2", bench::select_2},
+    {"select_4", bench::select_4},
+    {"select_idle", bench::select_idle},
+    {"mutex_8", bench::mutex_8},
+    {"parked_1m", bench::parked_1m},
+    {"parked_1m_64k", bench::parked_1m_64k},
+    {"timer_cancel", bench::timer_cancel},
+    {"sleepers_1m", bench::sleepers_1m},
+    {"wake_200us", bench::wake_200us},
+    {"fair_none", bench::fair_none},
+    {"fair_spin_1", bench::fair_spin_1},
+    {"fair_spin_2", bench::fair_spin_2},
+    {"fair_block_1", bench::fair_block_1},
+    {"fair_block_2", bench::fair_block_2},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) { return bench::dispatch(argc, argv, rows); }

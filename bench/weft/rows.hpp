@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// weft-bench: the groups of rows, and what they share. Each group is one file beside this one.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "bench/common/measure.hpp"
+#include "weft/sched/go.hpp"
+#include "weft/sched/run.hpp"
+#include "weft/sched/runtime.hpp"
+
+namespace bench {
+
+inline constexpr const char* program = "weft";
+
+/// Runs `body` as the main goroutine on `procs` Ps.
+template <class F>
+void run_weft(int procs, F&& body) {
+  weft::run({.procs = procs}, std::forward<F>(body));
+}
+
+void yield_2(const call& how);
+void yield_1000(const call& how);
+void spawn_128(const call& how);
+void spawn_join_1m(const call& how);
+void skynet(const call& how);
+void chan_unbuffered(const call& how);
+void chan_1p1c(const call& how);
+void chan_4p4c(const call& how);
+void select_2(const call& how);
+void select_4(const call& how);
+void select_idle(const call& how);
+void mutex_8(const call& how);
+void parked_1m(const call& how);
+void parked_1m_64k(const call& how);
+void timer_cancel(const call& how);
+void sleepers_1m(const call& how);
+void wake_200us(const call& how);
+void fair_none(const call& how);
+void fair_spin_1(const call& how);
+void fair_spin_2(const call& how);
+void fair_block_1(const call& how);
+void fair_block_2(const call& how);
+
+}  // namespace bench
