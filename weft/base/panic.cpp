@@ -39,6 +39,8 @@ constexpr int failure_exit_code = 2;  // Go's
 
 /// Kernel id of the thread that reports; 0: the process is well. Never reset.
 atomic<int32_t> dying_thread{0};
+/// Written by bug() before it calls the hook, on the same thread.
+atomic<bool> bug_report{false};
 /// Set by sched at start, read by whoever dies.
 atomic<goroutine_dump> dump_hook{nullptr};
 
@@ -50,6 +52,7 @@ atomic<goroutine_dump> dump_hook{nullptr};
 
 /// The end of every report: the goroutines, then exit or abort.
 [[noreturn]] void finish(bool fatal_throw, bool internal) noexcept {
+  bug_report.store(internal, relaxed);
   traceback_level level = current_traceback();
   goroutine_dump dump = dump_hook.load(acquire);  // partner: set_goroutine_dump()
   if (dump != nullptr && (internal || level != traceback_level::none))
@@ -77,6 +80,8 @@ void begin_dying() noexcept {
   if (first == self) ::_exit(failure_exit_code);
   while (true) os::sleep_ns(int64_t{3600} * 1'000'000'000);
 }
+
+bool dying_of_bug() noexcept { return bug_report.load(relaxed); }
 
 void finish_panic() noexcept { finish(false, false); }
 

@@ -53,6 +53,8 @@ WEFT_API void set_goroutine_dump(goroutine_dump dump) noexcept;
 /// For reports that are not made here (fatal signals): takes the right to report, or never
 /// returns, under fatal()'s rules. Async-signal-safe.
 WEFT_API void begin_dying() noexcept;
+/// True in the dump hook of bug(): the report shows the runtime's own frames then.
+[[nodiscard]] WEFT_API bool dying_of_bug() noexcept;
 /// The end of a panic's report: the goroutines, then exit 2, or SIGABRT.
 [[noreturn]] WEFT_API void finish_panic() noexcept;
 

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which goroutines a report prints, and in which order: the failing one, then all others in the
+// order of their cells, which is roughly that of their creation. Above `group_above` goroutines
+// equal stacks are printed once, so that a hundred thousand take a moment and not a gigabyte.
+//
+// Other threads are not stopped: a running goroutine's stack is not shown, and one that wakes up
+// while its stack is read may be shown with a frame that is gone. Reads stay within its stack.
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "weft/base/os/os.hpp"
+#include "weft/base/panic.hpp"
+#include "weft/heap/internal/stack.hpp"
+#include "weft/sched/dump.hpp"
+#include "weft/sched/internal/debug_root.hpp"
+#include "weft/sched/internal/report.hpp"
+#include "weft/sched/internal/scheduler.hpp"
+
+namespace weft::rt {
+namespace {
+
+// A screenful for each of a thousand is what one can still search; Go prints them all.
+constexpr uint32_t group_above = 1000;
+constexpr size_t groups_max = 4096;  // a power of two: it is the size of the hash table
+// Symbolizing takes about 100 bytes of stack for each byte of the longest name it demangles.
+constexpr size_t report_stack_bytes = 512 * 1024;
+
+struct report {
+  int fd = 2;
+  traceback_level level = traceback_level::single;
+  const goroutine* first = nullptr;
+  const unwind_frame* at = nullptr;
+  stack_bounds stack;
+  bool first_is_g0 = false;
+  bool started = false;  // something was printed: the next goroutine stands off by a blank line
+
+  [[nodiscard]] bool system() const noexcept { return level >= traceback_level::system; }
+};
+
+/// Goroutines with the same stack, status and reason.
+struct stack_group {
+  uint64_t hash = 0;
+  const goroutine* example = nullptr;  // null: the entry is free
+  uint64_t count = 0;
+};
+
+bool is_shown(const goroutine_snapshot& g, const report& what) noexcept {
+  if (g.cell == what.first || g.id == 0) return false;
+  if (g.status == g_status::dead || g.status == g_status::idle) return false;
+  return what.system() || (g.flags & flag_system) == 0;
+}
+
+void separate(report_writer& out, report& what) noexcept {
+  if (what.started) out.put('\n');
+  what.started = true;
+}
+
+void print_first(report_writer& out, report& what) noexcept {
+  if (what.first == nullptr && !what.first_is_g0) return;
+  separate(out, what);
+  goroutine_snapshot g;
+  if (what.first != nullptr) {
+    g = take_snapshot(what.first);
+    // It may have set its status for a park that it does not live to complete.
+    if (g.status != g_status::guest) g.status = g_status::running;
+    print_header(out, g, what.system());
+  } else {
+    out.put("goroutine 0 [idle]:\n");
+  }
+  stack_trace trace;
+  collect_trace(*what.at, what.stack, trace);
+  print_frames(out, trace, what.system() || what.first_is_g0);
+  if (what.first != nullptr) print_creator(out, g);
+}
+
+void print_each(report_writer& out, report& what) noexcept {
+  const uint32_t cells = goroutine_cells();
+  for (uint32_t i = 0; i < cells; ++i) {
+    const goroutine_snapshot g = take_snapshot(all_goroutine(i));
+    if (!is_shown(g, what)) continue;
+    separate(out, what);
+    print_header(out, g, what.system());
+    print_body(out, g, what.system());
+  }
+}
+
+uint64_t group_hash(const goroutine_snapshot& g) noexcept {
+  stack_trace trace;
+  uint64_t hash = static_cast<uint64_t>(g.status) * 64 + static_cast<uint64_t>(g.reason);
+  if (g.status != g_status::running && collect_parked(g, trace)) hash ^= trace.hash();
+  return hash * 0x9e3779b97f4a7c15ULL ^ g.creation_pc;
+}
+
+/// The entry for `hash`, new or not; null when the table is full.
+stack_group* find_group(stack_group* table, uint64_t hash) noexcept {
+  for (size_t probe = 0; probe < groups_max; ++probe) {
+    stack_group& entry = table[(hash + probe) % groups_max];
+    if (entry.example == nullptr || entry.hash == hash) return &entry;
+  }
+  return nullptr;
+}
+
+void print_grouped(report_writer& out, report& what, stack_group* table) noexcept {
+  const uint32_t cells = goroutine_cells();
+  uint64_t others = 0;
+  for (uint32_t i = 0; i < cells; ++i) {
+    const goroutine_snapshot g = take_snapshot(all_goroutine(i));
+    if (!is_shown(g, what)) continue;
+    const uint64_t hash = group_hash(g);
+    stack_group* group = find_group(table, hash);
+    if (group == nullptr) {
+      ++others;
+      continue;
+    }
+    if (group->example == nullptr) *group = {hash, g.cell, 0};
+    ++group->count;
+  }
+  for (size_t i = 0; i < groups_max; ++i) {
+    if (table[i].example == nullptr) continue;
+    const goroutine_snapshot g = take_snapshot(table[i].example);
+    separate(out, what);
+    if (table[i].count > 1)
+      out.put_unsigned(table[i].count).put(" goroutines with this stack:\n");
+    print_header(out, g, what.system());
+    print_body(out, g, what.system());
+  }
+  if (others > 0) out.put('\n').put_unsigned(others).put(" more goroutines with other stacks\n");
+}
+
+void write_report(void* argument) noexcept {
+  report& what = *static_cast<report*>(argument);
+  report_writer out(what.fd);
+  print_first(out, what);
+  if (what.level < traceback_level::all) return;
+  uint32_t shown = 0;
+  const uint32_t cells = goroutine_cells();
+  for (uint32_t i = 0; i < cells && shown <= group_above; ++i)
+    shown += is_shown(take_snapshot(all_goroutine(i)), what);
+  constexpr size_t table_bytes = groups_max * sizeof(stack_group);
+  void* table = shown > group_above ? os::reserve_writable(table_bytes) : nullptr;
+  if (table != nullptr) {
+    print_grouped(out, what, static_cast<stack_group*>(table));
+    os::release(table, table_bytes);
+  } else {
+    print_each(out, what);
+  }
+}
+
+/// The goroutine that this thread runs; null on g0, a guest without one, or a thread of others.
+const goroutine* running_here() noexcept {
+  const machine* mp = this_machine();
+  return mp != nullptr ? mp->cur.load(relaxed) : nullptr;
+}
+
+/// base's hook: what follows "panic:" and "fatal error:".
+void dump_for_death(int fd, bool fatal_throw, void* context) noexcept {
+  arm_report_watchdog();
+  traceback_level level = current_traceback();
+  // As in Go: fatal errors show every goroutine, broken invariants the runtime's frames too.
+  if (fatal_throw && level < traceback_level::all) level = traceback_level::all;
+  if (dying_of_bug() && level < traceback_level::system) level = traceback_level::system;
+  write_goroutines(fd, level, running_here(), context);
+}
+
+struct stack_call {
+  void (*function)(void*) noexcept;
+  void* argument;
+  ucontext_t back;
+  ucontext_t there;
+};
+
+void report_stack_entry(unsigned high, unsigned low) noexcept {
+  auto* call = reinterpret_cast<stack_call*>(uintptr_t{high} << 32 | low);
+  call->function(call->argument);
+}
+
+}  // namespace
+
+void on_report_stack(void (*function)(void*) noexcept, void* argument) noexcept {
+  void* memory = os::reserve_writable(report_stack_bytes);
+  stack_call call{function, argument, {}, {}};
+  if (memory == nullptr || getcontext(&call.there) != 0) {
+    function(argument);
+    return;
+  }
+  call.there.uc_stack.ss_sp = memory;
+  call.there.uc_stack.ss_size = report_stack_bytes;
+  call.there.uc_link = &call.back;
+  // makecontext passes ints: the pointer goes in two halves.
+  const auto address = reinterpret_cast<uintptr_t>(&call);
+  makecontext(&call.there, reinterpret_cast<void (*)()>(report_stack_entry), 2,
+              static_cast<unsigned>(address >> 32), static_cast<unsigned>(address));
+  swapcontext(&call.back, &call.there);
+  os::release(memory, report_stack_bytes);
+}
+
+void write_goroutines_from(int fd, traceback_level level, const goroutine* first,
+                           const unwind_frame& at, bool first_is_g0) noexcept {
+  report what;
+  what.fd = fd;
+  what.level = level;
+  what.first = first;
+  what.at = &at;
+  what.stack = bounds_of(at.sp());
+  what.first_is_g0 = first_is_g0;
+  on_report_stack(write_report, &what);
+}
+
+__attribute__((noinline)) void write_goroutines(int fd, traceback_level level,
+                                                const goroutine* first, void* ucontext) noexcept {
+  const unwind_frame at = ucontext != nullptr ? unwind_frame_of(ucontext) : unwind_frame_here();
+  write_goroutines_from(fd, level, first, at, false);
+}
+
+void install_reports() noexcept {
+  publish_debug_root();
+  set_goroutine_dump(dump_for_death);
+  install_signal_handlers();
+  prepare_signal_stack();
+}
+
+}  // namespace weft::rt
+
+namespace weft {
+
+std::string goroutine_dump(bool all) {
+  using namespace rt;
+  const int fd = ::memfd_create("weft-goroutine-dump", MFD_CLOEXEC);
+  if (fd < 0) return {};
+  write_goroutines(fd, all ? traceback_level::all : traceback_level::single, running_here(),
+                   nullptr);
+  std::string text;
+  const off_t bytes = ::lseek(fd, 0, SEEK_END);
+  if (bytes > 0) {
+    text.resize(static_cast<size_t>(bytes));
+    const ssize_t got = ::pread(fd, text.data(), text.size(), 0);
+    text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  }
+  ::close(fd);
+  return text;
+}
+
+}  // namespace weft

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// One goroutine of a report: its snapshot, its stack, and Go's text for both
+// (spec/runtime-text.md §3.3).
+#include <pthread.h>
+
+#include <cstring>
+
+#include "weft/base/arch/arch.hpp"
+#include "weft/base/os/os.hpp"
+#include "weft/base/symbolize.hpp"
+#include "weft/heap/internal/stack.hpp"
+#include "weft/sched/internal/report.hpp"
+#include "weft/sched/internal/scheduler.hpp"
+
+// Highest address of the main thread's stack; set by the dynamic linker.
+extern "C" void* __libc_stack_end;
+
+namespace weft::rt {
+namespace {
+
+// Deepest walk. Frames are at least 16 bytes, so this covers more than any default stack holds, and
+// keeps the walk of a 1 GiB one to seconds.
+constexpr size_t walk_max = 1'000'000;
+constexpr int64_t minute_ns = int64_t{60} * 1'000'000'000;
+
+// Functions that say nothing to users: the runtime, and how the C++ library calls and throws.
+constexpr std::string_view hidden[] = {
+    "weft::rt::",     "weft_goroutine_", "std::invoke",  "std::__invoke",
+    "std::terminate", "__cxxabiv1::",    "__cxa_",       "_Unwind_",
+};
+
+bool is_hidden(std::string_view function) noexcept {
+  for (std::string_view prefix : hidden)
+    if (function.starts_with(prefix)) return true;
+  return false;
+}
+
+/// What one frame's printing needs; symbolize() calls back once for each inlined call.
+struct frame_printer {
+  report_writer& out;
+  const stack_trace::frame& frame;
+  bool system;
+  bool show_hidden;
+  size_t printed = 0;
+};
+
+void print_position(report_writer& out, const source_frame& at) noexcept {
+  out.put('\t');
+  if (!at.file.empty())
+    out.put(at.file).put(':').put_decimal(at.line);
+  else
+    out.put(at.module.empty() ? "?" : at.module);
+  if (!at.inlined) out.put(" +").put_hex(at.offset);
+}
+
+void print_function(report_writer& out, const source_frame& at, uintptr_t pc) noexcept {
+  if (!at.function.empty())
+    out.put(at.function);
+  else
+    out.put_hex(pc);
+}
+
+void on_source_frame(void* data, const source_frame& at) noexcept {
+  auto& self = *static_cast<frame_printer*>(data);
+  if (!self.show_hidden && is_hidden(at.function)) return;
+  print_function(self.out, at, self.frame.pc);
+  self.out.put('\n');
+  print_position(self.out, at);
+  if (self.system && !at.inlined)
+    self.out.put(" fp=").put_hex(self.frame.fp).put(" sp=").put_hex(self.frame.sp).put(" pc=")
+        .put_hex(self.frame.pc);
+  self.out.put('\n');
+  ++self.printed;
+}
+
+size_t print_all(report_writer& out, const stack_trace& trace, bool system,
+                 bool show_hidden) noexcept {
+  size_t printed = 0;
+  for (size_t n = 0; n < trace.count; ++n) {
+    if (n == stack_trace::half && trace.count > 2 * stack_trace::half) {
+      const size_t elided = trace.count - 2 * stack_trace::half;
+      out.put("...").put_unsigned(elided).put(" frames elided...\n");
+      n += elided;
+    }
+    const stack_trace::frame& frame = trace.at(n);
+    frame_printer printer{out, frame, system, show_hidden};
+    symbolize(frame.exact ? frame.pc : frame.pc - 1, on_source_frame, &printer);
+    printed += printer.printed;
+  }
+  return printed;
+}
+
+const char* status_text(const goroutine_snapshot& g) noexcept {
+  switch (g.status) {
+    case g_status::idle: return "idle";
+    case g_status::runnable: return "runnable";
+    case g_status::running: return "running";
+    case g_status::dead: return "dead";
+    case g_status::guest: return "running, foreign thread";
+    case g_status::waiting: break;
+  }
+  if (g.reason == wait_reason::none || g.reason >= wait_reason::count_) return "waiting";
+  return wait_reason_text(g.reason);
+}
+
+/// Keeps of the creator's frames the first that is not Weft's own.
+struct creator_printer {
+  report_writer& out;
+  uint64_t parent_id;
+  bool printed = false;
+};
+
+void on_creator_frame(void* data, const source_frame& at) noexcept {
+  auto& self = *static_cast<creator_printer*>(data);
+  if (self.printed) return;
+  // The go statement is inlined into its caller; only the last frame is never inlined.
+  if (at.inlined && (at.function.starts_with("weft::") || is_hidden(at.function))) return;
+  self.printed = true;
+  self.out.put("created by ").put(at.function.empty() ? "?" : at.function);
+  if (self.parent_id != 0) self.out.put(" in goroutine ").put_unsigned(self.parent_id);
+  self.out.put('\n');
+  print_position(self.out, at);
+  self.out.put('\n');
+}
+
+const machine* machine_of(const goroutine* gp) noexcept {
+  for (const machine* mp = sched.all_machines.load(acquire); mp != nullptr; mp = mp->all_link)
+    if (mp->cur.load(relaxed) == gp) return mp;
+  return nullptr;
+}
+
+}  // namespace
+
+// The cell's owner may write while it is read here; each field is checked before it is used.
+__attribute__((noinline, no_sanitize("thread"), no_sanitize("address"))) goroutine_snapshot
+take_snapshot(const goroutine* gp) noexcept {
+  goroutine_snapshot g;
+  g.cell = gp;
+  g.status = gp->get_status();
+  g.reason = gp->reason;
+  g.flags = gp->flags;
+  g.id = gp->id;
+  g.since_ns = gp->since_ns;
+  g.sp = gp->sp;
+  const goroutine_top* top = gp->top;
+  stack_slot slot;
+  if (top == nullptr || !stack_find(reinterpret_cast<uintptr_t>(top), slot)) return g;
+  g.stack = {slot.lo, slot.hi};
+  g.parent_id = top->parent_id;
+  g.creation_pc = top->creation_pc;
+  g.entry = reinterpret_cast<uintptr_t>(top->entry);
+  for (size_t i = 0; i + 1 < sizeof g.name && top->name[i] != '\0'; ++i) g.name[i] = top->name[i];
+  return g;
+}
+
+uint64_t stack_trace::hash() const noexcept {
+  uint64_t value = count;
+  const size_t kept = count < 2 * half ? count : 2 * half;
+  // splitmix64's multiplier spreads the low bits of addresses, which carry the difference.
+  for (size_t n = 0; n < kept; ++n)
+    value = (value ^ at(n < half ? n : count - kept + n).pc) * 0xbf58476d1ce4e5b9ULL + (value >> 29);
+  return value;
+}
+
+void collect_trace(const unwind_frame& start, stack_bounds stack, stack_trace& trace) noexcept {
+  unwind_frame frame = start;
+  trace.count = 0;
+  stack_trace::frame* previous = nullptr;
+  bool more = true;
+  while (more && trace.count < walk_max) {
+    const size_t n = trace.count++;
+    stack_trace::frame& kept =
+        n < stack_trace::half ? trace.inner[n] : trace.outer[n % stack_trace::half];
+    kept = {frame.pc, frame.sp(), frame.sp(), frame.exact};
+    if (previous != nullptr) previous->fp = frame.sp();
+    previous = &kept;
+    more = unwind_step(frame, stack);
+  }
+}
+
+bool collect_parked(const goroutine_snapshot& g, stack_trace& trace) noexcept {
+  if (g.stack.lo == 0 || g.sp % 8 != 0 || g.sp < g.stack.lo ||
+      g.sp > g.stack.hi - sizeof(arch::saved_frame))
+    return false;
+  arch::saved_frame saved{};
+  std::memcpy(&saved, reinterpret_cast<const void*>(g.sp), sizeof saved);
+  const bool fresh = saved.pc == reinterpret_cast<uintptr_t>(&weft_goroutine_entry);
+  const uintptr_t sp = g.sp + (fresh ? sizeof saved : arch::saved_frame_skip);
+  unwind_frame start = unwind_frame_at(saved.pc, sp, saved.fp);
+  if (fresh && g.entry != 0) {
+    // Nothing has run yet: show what will. An address after the first instruction, for symbols.
+    trace.count = 1;
+    trace.inner[0] = {g.entry, sp, sp, true};
+    return true;
+  }
+  collect_trace(start, g.stack, trace);
+  return true;
+}
+
+stack_bounds bounds_of(uintptr_t sp) noexcept {
+  stack_slot slot;
+  if (stack_find(sp, slot)) return {slot.lo, slot.hi};
+  // glibc keeps a thread's descriptor at the top of its stack; the main thread's lies elsewhere,
+  // and its stack ends at __libc_stack_end. The largest stack believed is 1 GiB.
+  const auto descriptor = reinterpret_cast<uintptr_t>(pthread_self());
+  const auto main_end = reinterpret_cast<uintptr_t>(__libc_stack_end);
+  constexpr uintptr_t far = uintptr_t{1} << 30;
+  if (sp < main_end && main_end - sp < far) return {sp, main_end};
+  if (sp < descriptor && descriptor - sp < far) return {sp, descriptor};
+  return {sp, (sp | (os::page_bytes - 1)) + 1};
+}
+
+void print_header(report_writer& out, const goroutine_snapshot& g, bool system) noexcept {
+  out.put("goroutine ").put_unsigned(g.id);
+  if (system) {
+    const machine* mp = g.status == g_status::running ? machine_of(g.cell) : nullptr;
+    out.put(" gp=").put_hex(reinterpret_cast<uintptr_t>(g.cell));
+    if (mp != nullptr)
+      out.put(" m=").put_unsigned(mp->id).put(" mp=").put_hex(reinterpret_cast<uintptr_t>(mp));
+    else
+      out.put(" m=nil");
+  }
+  out.put(" [").put(status_text(g));
+  if (g.status == g_status::waiting && g.since_ns != 0) {
+    const int64_t minutes = (os::monotonic_ns() - g.since_ns) / minute_ns;
+    if (minutes >= 1) out.put(", ").put_decimal(minutes).put(" minutes");
+  }
+  if (g.name[0] != '\0') out.put(", ").put(std::string_view(g.name));
+  out.put("]:\n");
+}
+
+void print_frames(report_writer& out, const stack_trace& trace, bool system) noexcept {
+  // Nothing but runtime frames: better those than an empty block.
+  if (print_all(out, trace, system, system) == 0) (void)print_all(out, trace, system, true);
+}
+
+void print_creator(report_writer& out, const goroutine_snapshot& g) noexcept {
+  if (g.creation_pc == 0 || (g.flags & flag_main) != 0) return;
+  creator_printer printer{out, g.parent_id};
+  symbolize(g.creation_pc - 1, on_creator_frame, &printer);
+}
+
+void print_body(report_writer& out, const goroutine_snapshot& g, bool system) noexcept {
+  stack_trace trace;
+  if (g.status == g_status::running)
+    out.put("\tgoroutine running on other thread; stack unavailable\n");
+  else if (collect_parked(g, trace))
+    print_frames(out, trace, system);
+  else
+    out.put("\tstack unavailable\n");
+  print_creator(out, g);
+}
+
+}  // namespace weft::rt
