@@ -70,13 +70,27 @@ struct cursor {
     const auto here = reinterpret_cast<uintptr_t>(at);
     uintptr_t value = 0;
     switch (encoding & 0x0f) {
-      case 0x01: value = uleb(); break;
-      case 0x02: value = fixed<uint16_t>(); break;
-      case 0x03: value = fixed<uint32_t>(); break;
-      case 0x09: value = static_cast<uintptr_t>(sleb()); break;
-      case 0x0a: value = static_cast<uintptr_t>(int64_t{fixed<int16_t>()}); break;
-      case 0x0b: value = static_cast<uintptr_t>(int64_t{fixed<int32_t>()}); break;
-      default: value = fixed<uint64_t>(); break;  // 0x00, 0x04, 0x0c
+      case 0x01:
+        value = uleb();
+        break;
+      case 0x02:
+        value = fixed<uint16_t>();
+        break;
+      case 0x03:
+        value = fixed<uint32_t>();
+        break;
+      case 0x09:
+        value = static_cast<uintptr_t>(sleb());
+        break;
+      case 0x0a:
+        value = static_cast<uintptr_t>(int64_t{fixed<int16_t>()});
+        break;
+      case 0x0b:
+        value = static_cast<uintptr_t>(int64_t{fixed<int32_t>()});
+        break;
+      default:
+        value = fixed<uint64_t>();
+        break;  // 0x00, 0x04, 0x0c
     }
     if (value == 0) return 0;
     if ((encoding & 0x70) == 0x10) value += here;
@@ -114,8 +128,7 @@ bool read_cie(uintptr_t address, common_info& cie) noexcept {
   in.skip(1);
   cie.code_align = in.uleb();
   cie.data_align = in.sleb();
-  cie.return_register =
-      version == 1 ? in.fixed<uint8_t>() : static_cast<unsigned>(in.uleb());
+  cie.return_register = version == 1 ? in.fixed<uint8_t>() : static_cast<unsigned>(in.uleb());
   if (*augmentation == 'z') {
     cie.sized_augmentation = true;
     const size_t bytes = in.uleb();
@@ -148,10 +161,17 @@ class program_runner {
       const uint8_t opcode = in.fixed<uint8_t>();
       const unsigned low = opcode & 0x3f;
       switch (opcode >> 6) {
-        case 1: location_ += low * cie_.code_align; continue;
-        case 2: set(low, cfi_rule::offset, factored(static_cast<int64_t>(in.uleb()))); continue;
-        case 3: restore(low); continue;
-        default: break;
+        case 1:
+          location_ += low * cie_.code_align;
+          continue;
+        case 2:
+          set(low, cfi_rule::offset, factored(static_cast<int64_t>(in.uleb())));
+          continue;
+        case 3:
+          restore(low);
+          continue;
+        default:
+          break;
       }
       if (!extended(opcode, in)) return false;
     }
@@ -183,18 +203,33 @@ class program_runner {
   bool extended(uint8_t opcode, cursor& in) noexcept {
     uint64_t n = 0;
     switch (opcode) {
-      case 0x00: break;                                                  // nop
-      case 0x01: location_ = in.pointer(cie_.pointer_encoding, 0); break;  // set_loc
-      case 0x02: location_ += in.fixed<uint8_t>() * cie_.code_align; break;
-      case 0x03: location_ += in.fixed<uint16_t>() * cie_.code_align; break;
-      case 0x04: location_ += in.fixed<uint32_t>() * cie_.code_align; break;
+      case 0x00:
+        break;  // nop
+      case 0x01:
+        location_ = in.pointer(cie_.pointer_encoding, 0);
+        break;  // set_loc
+      case 0x02:
+        location_ += in.fixed<uint8_t>() * cie_.code_align;
+        break;
+      case 0x03:
+        location_ += in.fixed<uint16_t>() * cie_.code_align;
+        break;
+      case 0x04:
+        location_ += in.fixed<uint32_t>() * cie_.code_align;
+        break;
       case 0x05:  // offset_extended
         n = in.uleb();
         set(n, cfi_rule::offset, factored(static_cast<int64_t>(in.uleb())));
         break;
-      case 0x06: restore(in.uleb()); break;
-      case 0x07: set(in.uleb(), cfi_rule::undefined, 0); break;
-      case 0x08: set(in.uleb(), cfi_rule::same, 0); break;
+      case 0x06:
+        restore(in.uleb());
+        break;
+      case 0x07:
+        set(in.uleb(), cfi_rule::undefined, 0);
+        break;
+      case 0x08:
+        set(in.uleb(), cfi_rule::same, 0);
+        break;
       case 0x09:  // register
         n = in.uleb();
         set(n, cfi_rule::reg, static_cast<int64_t>(in.uleb()));
@@ -211,26 +246,54 @@ class program_runner {
         n = in.uleb();
         set_cfa(static_cast<unsigned>(n), static_cast<int64_t>(in.uleb()));
         break;
-      case 0x0d: set_cfa(static_cast<unsigned>(in.uleb()), row_.cfa_offset); break;
-      case 0x0e: row_.cfa_offset = static_cast<int64_t>(in.uleb()); break;
-      case 0x0f: row_.cfa_expression = in.block(); break;
-      case 0x10: n = in.uleb(); set_expression(n, cfi_rule::expression, in); break;
-      case 0x11: n = in.uleb(); set(n, cfi_rule::offset, factored(in.sleb())); break;
-      case 0x12: n = in.uleb(); set_cfa(static_cast<unsigned>(n), factored(in.sleb())); break;
-      case 0x13: row_.cfa_offset = factored(in.sleb()); break;
+      case 0x0d:
+        set_cfa(static_cast<unsigned>(in.uleb()), row_.cfa_offset);
+        break;
+      case 0x0e:
+        row_.cfa_offset = static_cast<int64_t>(in.uleb());
+        break;
+      case 0x0f:
+        row_.cfa_expression = in.block();
+        break;
+      case 0x10:
+        n = in.uleb();
+        set_expression(n, cfi_rule::expression, in);
+        break;
+      case 0x11:
+        n = in.uleb();
+        set(n, cfi_rule::offset, factored(in.sleb()));
+        break;
+      case 0x12:
+        n = in.uleb();
+        set_cfa(static_cast<unsigned>(n), factored(in.sleb()));
+        break;
+      case 0x13:
+        row_.cfa_offset = factored(in.sleb());
+        break;
       case 0x14:  // val_offset
         n = in.uleb();
         set(n, cfi_rule::val_offset, factored(static_cast<int64_t>(in.uleb())));
         break;
-      case 0x15: n = in.uleb(); set(n, cfi_rule::val_offset, factored(in.sleb())); break;
-      case 0x16: n = in.uleb(); set_expression(n, cfi_rule::val_expression, in); break;
-      case 0x2d: row_.signed_return = !row_.signed_return; break;  // AARCH64_negate_ra_state
-      case 0x2e: in.uleb(); break;                                 // GNU_args_size
-      case 0x2f:                                                   // GNU_negative_offset_extended
+      case 0x15:
+        n = in.uleb();
+        set(n, cfi_rule::val_offset, factored(in.sleb()));
+        break;
+      case 0x16:
+        n = in.uleb();
+        set_expression(n, cfi_rule::val_expression, in);
+        break;
+      case 0x2d:
+        row_.signed_return = !row_.signed_return;
+        break;  // AARCH64_negate_ra_state
+      case 0x2e:
+        in.uleb();
+        break;    // GNU_args_size
+      case 0x2f:  // GNU_negative_offset_extended
         n = in.uleb();
         set(n, cfi_rule::offset, -factored(static_cast<int64_t>(in.uleb())));
         break;
-      default: return false;
+      default:
+        return false;
     }
     return true;
   }

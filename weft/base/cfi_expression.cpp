@@ -17,7 +17,8 @@ struct operand_reader {
     uint64_t value = 0;
     int got = 0;
     for (; got < bytes && at < end; ++got) value |= uint64_t{*at++} << (8 * got);
-    if (with_sign && bytes < 8 && (value >> (8 * bytes - 1)) != 0) value |= ~uint64_t{0} << (8 * bytes);
+    if (with_sign && bytes < 8 && (value >> (8 * bytes - 1)) != 0)
+      value |= ~uint64_t{0} << (8 * bytes);
     return value;
   }
   uint64_t leb(bool with_sign) noexcept {
@@ -54,26 +55,43 @@ class evaluator {
     if (opcode >= 0x30 && opcode <= 0x4f) return push(opcode - 0x30u);  // lit0..31
     if (opcode >= 0x70 && opcode <= 0x8f) return push_register(opcode - 0x70u, in.leb(true));
     switch (opcode) {
-      case 0x03: return push(in.number(8, false));  // addr
-      case 0x08: return push(in.number(1, false));
-      case 0x09: return push(in.number(1, true));
-      case 0x0a: return push(in.number(2, false));
-      case 0x0b: return push(in.number(2, true));
-      case 0x0c: return push(in.number(4, false));
-      case 0x0d: return push(in.number(4, true));
-      case 0x0e: case 0x0f: return push(in.number(8, false));
-      case 0x10: return push(in.leb(false));
-      case 0x11: return push(in.leb(true));
-      case 0x06: return depth_ > 0 && stack_word(stack_, values_[depth_ - 1], values_[depth_ - 1]);
-      case 0x12: return depth_ > 0 && push(values_[depth_ - 1]);  // dup
-      case 0x13: return depth_-- > 0;                              // drop
-      case 0x23: return depth_ > 0 && (values_[depth_ - 1] += in.leb(false), true);
+      case 0x03:
+        return push(in.number(8, false));  // addr
+      case 0x08:
+        return push(in.number(1, false));
+      case 0x09:
+        return push(in.number(1, true));
+      case 0x0a:
+        return push(in.number(2, false));
+      case 0x0b:
+        return push(in.number(2, true));
+      case 0x0c:
+        return push(in.number(4, false));
+      case 0x0d:
+        return push(in.number(4, true));
+      case 0x0e:
+      case 0x0f:
+        return push(in.number(8, false));
+      case 0x10:
+        return push(in.leb(false));
+      case 0x11:
+        return push(in.leb(true));
+      case 0x06:
+        return depth_ > 0 && stack_word(stack_, values_[depth_ - 1], values_[depth_ - 1]);
+      case 0x12:
+        return depth_ > 0 && push(values_[depth_ - 1]);  // dup
+      case 0x13:
+        return depth_-- > 0;  // drop
+      case 0x23:
+        return depth_ > 0 && (values_[depth_ - 1] += in.leb(false), true);
       case 0x92: {  // bregx
         const uint64_t n = in.leb(false);
         return push_register(n, in.leb(true));
       }
-      case 0x96: return true;  // nop
-      default: return binary(opcode);
+      case 0x96:
+        return true;  // nop
+      default:
+        return binary(opcode);
     }
   }
 
@@ -91,21 +109,50 @@ class evaluator {
     uintptr_t& a = values_[depth_ - 1];
     const auto sa = static_cast<intptr_t>(a), sb = static_cast<intptr_t>(b);
     switch (opcode) {
-      case 0x1a: a &= b; return true;
-      case 0x1c: a -= b; return true;
-      case 0x1e: a *= b; return true;
-      case 0x21: a |= b; return true;
-      case 0x22: a += b; return true;
-      case 0x24: a = b < 64 ? a << b : 0; return true;
-      case 0x25: a = b < 64 ? a >> b : 0; return true;
-      case 0x27: a ^= b; return true;
-      case 0x29: a = sa == sb; return true;
-      case 0x2a: a = sa >= sb; return true;
-      case 0x2b: a = sa > sb; return true;
-      case 0x2c: a = sa <= sb; return true;
-      case 0x2d: a = sa < sb; return true;
-      case 0x2e: a = sa != sb; return true;
-      default: return false;
+      case 0x1a:
+        a &= b;
+        return true;
+      case 0x1c:
+        a -= b;
+        return true;
+      case 0x1e:
+        a *= b;
+        return true;
+      case 0x21:
+        a |= b;
+        return true;
+      case 0x22:
+        a += b;
+        return true;
+      case 0x24:
+        a = b < 64 ? a << b : 0;
+        return true;
+      case 0x25:
+        a = b < 64 ? a >> b : 0;
+        return true;
+      case 0x27:
+        a ^= b;
+        return true;
+      case 0x29:
+        a = sa == sb;
+        return true;
+      case 0x2a:
+        a = sa >= sb;
+        return true;
+      case 0x2b:
+        a = sa > sb;
+        return true;
+      case 0x2c:
+        a = sa <= sb;
+        return true;
+      case 0x2d:
+        a = sa < sb;
+        return true;
+      case 0x2e:
+        a = sa != sb;
+        return true;
+      default:
+        return false;
     }
   }
 

@@ -109,6 +109,14 @@ size_t shorten(char* text, size_t used) noexcept {
   std::string_view name(text, used);
   if (const size_t clone = name.find(" [clone"); clone != std::string_view::npos)
     name = name.substr(0, clone);
+  // Inner libraries' version tags say nothing to a reader: f[abi:cxx11]() is f().
+  if (const size_t tag = name.find("[abi:"); tag != std::string_view::npos) {
+    const size_t end = name.find(']', tag);
+    if (end != std::string_view::npos) {
+      std::memmove(text + tag, text + end + 1, name.size() - end - 1);
+      name = name.substr(0, name.size() - (end + 1 - tag));
+    }
+  }
   for (std::string_view suffix : {" &&", " &", " const", " volatile"})
     if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
   if (!name.ends_with(')')) return name.size();
@@ -126,6 +134,13 @@ size_t shorten(char* text, size_t used) noexcept {
 }
 
 struct lookup {
+  // Calls inlined at one address; deeper ones are cut. Templates of the standard library nest 10.
+  static constexpr size_t inlined_max = 24;
+  struct line_entry {
+    const char* file;
+    const char* function;
+    int line;
+  };
   uintptr_t pc = 0;
   source_frame_sink sink = nullptr;
   void* data = nullptr;
@@ -133,39 +148,79 @@ struct lookup {
   uintptr_t module_start = 0;
   const char* symbol = nullptr;
   uintptr_t symbol_start = 0;
-  // The frame seen last: it is not known to be inlined until another one follows.
-  const char* file = nullptr;
-  const char* function = nullptr;
-  int line = 0;
-  bool pending = false;
+  line_entry lines[inlined_max] = {};  // innermost first; the last is the function itself
+  size_t count = 0;
 };
 
-void hand_out(const lookup& at, bool inlined) noexcept {
+bool is_mangled(const char* name) noexcept {
+  return name != nullptr && name[0] == '_' && name[1] == 'Z';
+}
+
+/// The first template argument of the function that `name` names; empty: none.
+std::string_view first_template_argument(std::string_view name) noexcept {
+  const size_t open = name.find('<');
+  if (open == std::string_view::npos || name.substr(0, open).ends_with("operator")) return {};
+  int depth = 0;
+  for (size_t i = open; i < name.size(); ++i) {
+    const char c = name[i];
+    if (c == '<' || c == '(' || c == '{') ++depth;
+    if (c == '>' || c == ')' || c == '}') --depth;
+    if (depth == 0 || (depth == 1 && c == ',')) return name.substr(open + 1, i - open - 1);
+  }
+  return {};
+}
+
+/// A user's lambda that is inlined into the template that calls it has no name of its own in the
+/// debug information; the template's symbol says whose it is: run_closure<main::{lambda()#1}>.
+std::string_view name_of_inlined_lambda(const char* symbol, char* out, size_t bytes) noexcept {
+  char text[name_bytes_max];
+  if (!is_mangled(symbol)) return {};
+  std::string_view name = readable_name(symbol, text, sizeof text);
+  do {
+    name = first_template_argument(name);
+  } while (name.starts_with("weft::"));
+  if (name.find("{lambda") == std::string_view::npos) return {};
+  text_buffer buffer{out, bytes};
+  text_buffer::append(name.data(), name.size(), &buffer);
+  text_buffer::append("::operator()()", 14, &buffer);
+  return {out, buffer.used};
+}
+
+/// Hands out the frame at lines[n]; n == count: one without a line.
+void hand_out(const lookup& at, size_t n, bool inlined, bool outermost_lambda) noexcept {
   char text[name_bytes_max];
   source_frame frame;
-  // Debug information names the function of the outermost frame too, but a symbol is what names
-  // the clone that runs; libbacktrace has none for inlined ones.
-  const char* linkage = at.function != nullptr ? at.function : inlined ? nullptr : at.symbol;
+  const lookup::line_entry entry = n < at.count ? at.lines[n] : lookup::line_entry{};
+  // Functions without external linkage have a bare name in the debug information: a symbol says
+  // more. It names the outermost function only.
+  const bool symbol_is_better = !inlined && at.symbol != nullptr && !is_mangled(entry.function);
+  const char* linkage = symbol_is_better ? at.symbol : entry.function;
   if (linkage != nullptr) {
     frame.linkage_name = linkage;
-    frame.function = readable_name(linkage, text, sizeof text);
+    if (outermost_lambda) frame.function = name_of_inlined_lambda(at.symbol, text, sizeof text);
+    if (frame.function.empty()) frame.function = readable_name(linkage, text, sizeof text);
   }
-  if (at.file != nullptr) frame.file = at.file;
-  frame.line = at.line;
+  if (entry.file != nullptr) frame.file = entry.file;
+  frame.line = entry.line;
   frame.inlined = inlined;
   frame.module = at.module;
   if (!inlined) frame.offset = at.pc - (at.symbol != nullptr ? at.symbol_start : at.module_start);
   at.sink(at.data, frame);
 }
 
+bool is_bare_lambda(const lookup::line_entry& entry) noexcept {
+  return entry.function != nullptr && std::string_view(entry.function) == "operator()";
+}
+
+bool is_in_weft(const lookup::line_entry& entry) noexcept {
+  return entry.file != nullptr &&
+         std::string_view(entry.file).find("/weft/s") != std::string_view::npos;
+}
+
 int on_line(void* data, uintptr_t, const char* file, int line, const char* function) noexcept {
   auto& at = *static_cast<lookup*>(data);
   if (file == nullptr && function == nullptr) return 0;
-  if (at.pending) hand_out(at, true);
-  at.file = file;
-  at.line = line;
-  at.function = function;
-  at.pending = true;
+  if (at.count < lookup::inlined_max) at.lines[at.count++] = {file, function, line};
   return 0;
 }
 
@@ -189,8 +244,7 @@ std::string_view readable_name(const char* linkage_name, char* out, size_t bytes
   const std::string_view plain = linkage_name;
   text_buffer buffer{out, bytes};
   const bool mangled = plain.starts_with("_Z") && plain.size() <= mangled_bytes_max;
-  if (mangled &&
-      weft_demangle_callback(linkage_name, text_buffer::append, &buffer) == 0 &&
+  if (mangled && weft_demangle_callback(linkage_name, text_buffer::append, &buffer) == 0 &&
       buffer.used < bytes)
     return {out, shorten(out, buffer.used)};
   if (buffer.used == bytes && bytes > 3) {  // too long: show that it goes on
@@ -214,7 +268,12 @@ void symbolize(uintptr_t pc, source_frame_sink sink, void* data) noexcept {
     backtrace_syminfo(symbols, pc, on_symbol, ignore_error, &at);
     backtrace_pcinfo(symbols, pc, on_line, ignore_error, &at);
   }
-  hand_out(at, false);
+  size_t lambda = at.count;
+  for (size_t n = 0; n + 1 < at.count; ++n)
+    if (is_bare_lambda(at.lines[n]) && !is_in_weft(at.lines[n])) lambda = n;
+  size_t n = 0;
+  for (; n + 1 < at.count; ++n) hand_out(at, n, true, n == lambda);
+  hand_out(at, n, false, false);
 }
 
 }  // namespace weft::rt

@@ -34,7 +34,8 @@ struct walk {
   uintptr_t pcs[64] = {};
   size_t count = 0;
 
-  // Whether some frame lies in the function that starts at `function` (test functions are shorter than 512 bytes).
+  // Whether some frame lies in the function that starts at `function` (test functions are shorter
+  // than 512 bytes).
   [[nodiscard]] bool passes(void (*function)()) const {
     const auto start = reinterpret_cast<uintptr_t>(function);
     for (size_t i = 0; i < count; ++i)
@@ -209,7 +210,7 @@ TEST(unwind, garbage_never_leaves_the_bounds) {
   for (int round = 0; round < 2000; ++round) {
     for (uintptr_t& word : words) {
       const uint64_t dice = random();
-      word = dice % 3 == 0 ? last.pcs[dice / 3 % last.count]
+      word = dice % 3 == 0   ? last.pcs[dice / 3 % last.count]
              : dice % 3 == 1 ? lo + dice / 3 % (hi - lo) / 8 * 8
                              : dice;
     }

@@ -5,6 +5,8 @@
 //
 // Other threads are not stopped: a running goroutine's stack is not shown, and one that wakes up
 // while its stack is read may be shown with a frame that is gone. Reads stay within its stack.
+#include "weft/sched/internal/report.hpp"
+
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -16,7 +18,6 @@
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/dump.hpp"
 #include "weft/sched/internal/debug_root.hpp"
-#include "weft/sched/internal/report.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -122,8 +123,7 @@ void print_grouped(report_writer& out, report& what, stack_group* table) noexcep
     if (table[i].example == nullptr) continue;
     const goroutine_snapshot g = take_snapshot(table[i].example);
     separate(out, what);
-    if (table[i].count > 1)
-      out.put_unsigned(table[i].count).put(" goroutines with this stack:\n");
+    if (table[i].count > 1) out.put_unsigned(table[i].count).put(" goroutines with this stack:\n");
     print_header(out, g, what.system());
     print_body(out, g, what.system());
   }

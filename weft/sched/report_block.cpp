@@ -24,15 +24,35 @@ constexpr size_t walk_max = 1'000'000;
 constexpr int64_t minute_ns = int64_t{60} * 1'000'000'000;
 
 // Functions that say nothing to users: the runtime, and how the C++ library calls and throws.
-constexpr std::string_view hidden[] = {
-    "weft::rt::",     "weft_goroutine_", "std::invoke",  "std::__invoke",
-    "std::terminate", "__cxxabiv1::",    "__cxa_",       "_Unwind_",
+constexpr std::string_view hidden_functions[] = {
+    "weft::rt::",     "weft::(anonymous namespace)::",
+    "weft::run<",     "weft_goroutine_",
+    "std::invoke",    "std::__invoke",
+    "std::terminate", "__cxxabiv1::",
+    "__cxa_",         "_Unwind_",
 };
+// Where inlined calls come from that have no qualified name (lambdas, local functions).
+constexpr std::string_view hidden_files[] = {
+    "/weft/base/",    "/weft/heap/", "/weft/sched/",         "/weft/sync/",    "/weft/net/",
+    "/bits/invoke.h", "/functional", "/bits/std_function.h", "/__functional/", "/__type_traits/",
+};
+// Modules that throw and unwind through functions without symbols.
+constexpr std::string_view hidden_modules[] = {"/libstdc++.so", "/libgcc_s.so", "/libc++abi.so"};
 
-bool is_hidden(std::string_view function) noexcept {
-  for (std::string_view prefix : hidden)
-    if (function.starts_with(prefix)) return true;
+template <size_t N>
+bool contains_any(std::string_view text, const std::string_view (&parts)[N]) noexcept {
+  for (std::string_view part : parts)
+    if (text.find(part) != std::string_view::npos) return true;
   return false;
+}
+
+bool is_hidden(const source_frame& at) noexcept {
+  for (std::string_view prefix : hidden_functions)
+    if (at.function.starts_with(prefix)) return true;
+  const std::string_view name = at.function.substr(0, at.function.find_first_of("<("));
+  if (at.inlined && name.find("::") == std::string_view::npos)
+    return contains_any(at.file, hidden_files);
+  return at.function.empty() && contains_any(at.module, hidden_modules);
 }
 
 /// What one frame's printing needs; symbolize() calls back once for each inlined call.
@@ -62,12 +82,16 @@ void print_function(report_writer& out, const source_frame& at, uintptr_t pc) no
 
 void on_source_frame(void* data, const source_frame& at) noexcept {
   auto& self = *static_cast<frame_printer*>(data);
-  if (!self.show_hidden && is_hidden(at.function)) return;
+  if (!self.show_hidden && is_hidden(at)) return;
   print_function(self.out, at, self.frame.pc);
   self.out.put('\n');
   print_position(self.out, at);
   if (self.system && !at.inlined)
-    self.out.put(" fp=").put_hex(self.frame.fp).put(" sp=").put_hex(self.frame.sp).put(" pc=")
+    self.out.put(" fp=")
+        .put_hex(self.frame.fp)
+        .put(" sp=")
+        .put_hex(self.frame.sp)
+        .put(" pc=")
         .put_hex(self.frame.pc);
   self.out.put('\n');
   ++self.printed;
@@ -92,12 +116,18 @@ size_t print_all(report_writer& out, const stack_trace& trace, bool system,
 
 const char* status_text(const goroutine_snapshot& g) noexcept {
   switch (g.status) {
-    case g_status::idle: return "idle";
-    case g_status::runnable: return "runnable";
-    case g_status::running: return "running";
-    case g_status::dead: return "dead";
-    case g_status::guest: return "running, foreign thread";
-    case g_status::waiting: break;
+    case g_status::idle:
+      return "idle";
+    case g_status::runnable:
+      return "runnable";
+    case g_status::running:
+      return "running";
+    case g_status::dead:
+      return "dead";
+    case g_status::guest:
+      return "running, foreign thread";
+    case g_status::waiting:
+      break;
   }
   if (g.reason == wait_reason::none || g.reason >= wait_reason::count_) return "waiting";
   return wait_reason_text(g.reason);
@@ -114,7 +144,7 @@ void on_creator_frame(void* data, const source_frame& at) noexcept {
   auto& self = *static_cast<creator_printer*>(data);
   if (self.printed) return;
   // The go statement is inlined into its caller; only the last frame is never inlined.
-  if (at.inlined && (at.function.starts_with("weft::") || is_hidden(at.function))) return;
+  if (at.inlined && (at.function.starts_with("weft::") || is_hidden(at))) return;
   self.printed = true;
   self.out.put("created by ").put(at.function.empty() ? "?" : at.function);
   if (self.parent_id != 0) self.out.put(" in goroutine ").put_unsigned(self.parent_id);
@@ -158,7 +188,8 @@ uint64_t stack_trace::hash() const noexcept {
   const size_t kept = count < 2 * half ? count : 2 * half;
   // splitmix64's multiplier spreads the low bits of addresses, which carry the difference.
   for (size_t n = 0; n < kept; ++n)
-    value = (value ^ at(n < half ? n : count - kept + n).pc) * 0xbf58476d1ce4e5b9ULL + (value >> 29);
+    value =
+        (value ^ at(n < half ? n : count - kept + n).pc) * 0xbf58476d1ce4e5b9ULL + (value >> 29);
   return value;
 }
 
@@ -199,7 +230,7 @@ bool collect_parked(const goroutine_snapshot& g, stack_trace& trace) noexcept {
 
 stack_bounds bounds_of(uintptr_t sp) noexcept {
   stack_slot slot;
-  if (stack_find(sp, slot)) return {slot.lo, slot.hi};
+  if (stack_find(sp, slot) || stack_guard_hit(sp, slot)) return {slot.lo, slot.hi};
   // glibc keeps a thread's descriptor at the top of its stack; the main thread's lies elsewhere,
   // and its stack ends at __libc_stack_end. The largest stack believed is 1 GiB.
   const auto descriptor = reinterpret_cast<uintptr_t>(pthread_self());

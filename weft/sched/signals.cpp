@@ -8,9 +8,10 @@
 // Who had a handler before weft::run keeps it: for SIGSEGV and SIGBUS it is called for every fault
 // but an overflow of a goroutine's stack (so sanitizers and crash reporters see all others); for
 // the other signals ours is not installed at all. A handler installed later replaces ours.
-#include <csignal>
 #include <sys/ucontext.h>
 #include <unistd.h>
+
+#include <csignal>
 
 #include "weft/base/arch/arch.hpp"
 #include "weft/base/os/os.hpp"
@@ -101,9 +102,9 @@ story tell(report_writer& out, const handled_signal& s, const siginfo_t& info,
     out.put(", ").put_hex(slot.hi).put("]\nfatal error: goroutine stack overflow\n\n");
     return story::fatal;
   }
-  const bool mapped_error =
-      s.number == SIGBUS ? info.si_code == BUS_ADRERR
-                         : info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR;
+  const bool mapped_error = s.number == SIGBUS
+                                ? info.si_code == BUS_ADRERR
+                                : info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR;
   if (fault && mapped_error && address < null_page_bytes) {
     out.put("panic: runtime error: invalid memory address or nil pointer dereference\n");
     print_signal(out, s, info, frame.pc);
@@ -184,12 +185,12 @@ void prepare_signal_stack() noexcept {
 
 void install_signal_handlers() noexcept {
   for (handled_signal& s : handled) {
-    struct sigaction now {};
+    struct sigaction now{};
     if (::sigaction(s.number, nullptr, &now) != 0) continue;
     const bool free = (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_DFL;
     if (!free && !s.chained) continue;
     s.before = now;
-    struct sigaction ours {};
+    struct sigaction ours{};
     ours.sa_sigaction = on_fatal_signal;
     // NODEFER: a fault while reporting comes back here, where begin_dying() ends the process.
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;

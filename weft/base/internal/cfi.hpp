@@ -16,11 +16,11 @@ struct cfi_expression {
 };
 
 enum class cfi_rule : uint8_t {
-  same,        // not mentioned, or "same value": as in this frame
-  undefined,   // cannot be recovered; for the return address: there is no caller
-  offset,      // saved at CFA + operand
-  val_offset,  // is CFA + operand
-  reg,         // is in register `operand`
+  same,            // not mentioned, or "same value": as in this frame
+  undefined,       // cannot be recovered; for the return address: there is no caller
+  offset,          // saved at CFA + operand
+  val_offset,      // is CFA + operand
+  reg,             // is in register `operand`
   expression,      // saved at the address the expression yields
   val_expression,  // is what the expression yields
 };
@@ -34,7 +34,7 @@ struct cfi_row {
   // An offset, a register, or the address of an expression's length: one meaning for each rule.
   int64_t operand[unwind_registers] = {};
   unsigned return_register = unwind_ra;
-  bool signal_frame = false;  // the caller was interrupted, not calling
+  bool signal_frame = false;   // the caller was interrupted, not calling
   bool signed_return = false;  // AArch64: the return address carries an authentication code
 };
 

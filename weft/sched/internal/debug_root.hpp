@@ -23,17 +23,17 @@ struct weft_debug_root_v1 {
   uint32_t bytes;    // size of this structure
 
   // Cells: `*cells` points to an array of `*cells_used` cells, `cell_bytes` apart.
-  const void* cells;             // address of the pointer to the first cell
-  const void* cells_used;        // address of a u32: how many were ever used
+  const void* cells;       // address of the pointer to the first cell
+  const void* cells_used;  // address of a u32: how many were ever used
   uint32_t cell_bytes;
-  uint32_t cell_status;          // offsets in a cell, from here on
-  uint32_t cell_reason;          // u8, index into wait_reasons
-  uint32_t cell_flags;           // u8: 1 exceptions, 2 system, 4 main, 8 guest
-  uint32_t cell_sp;              // saved stack pointer, points to a saved frame
-  uint32_t cell_id;              // u64; 0: never used
-  uint32_t cell_since_ns;        // i64, CLOCK_MONOTONIC
-  uint32_t cell_wait_on;         // address of what it waits on
-  uint32_t cell_top;             // address of the rest, or 0
+  uint32_t cell_status;    // offsets in a cell, from here on
+  uint32_t cell_reason;    // u8, index into wait_reasons
+  uint32_t cell_flags;     // u8: 1 exceptions, 2 system, 4 main, 8 guest
+  uint32_t cell_sp;        // saved stack pointer, points to a saved frame
+  uint32_t cell_id;        // u64; 0: never used
+  uint32_t cell_since_ns;  // i64, CLOCK_MONOTONIC
+  uint32_t cell_wait_on;   // address of what it waits on
+  uint32_t cell_top;       // address of the rest, or 0
 
   // The rest of a goroutine, at the top of its stack. Offsets.
   uint32_t top_bytes;
@@ -42,7 +42,7 @@ struct weft_debug_root_v1 {
   uint32_t top_entry;
   uint32_t top_parent_id;
   uint32_t top_creation_pc;
-  uint32_t top_name;             // zero-terminated
+  uint32_t top_name;  // zero-terminated
   uint32_t top_name_bytes;
 
   // A parked goroutine's registers: at its saved sp lie pc and fp; its own stack pointer is
@@ -51,24 +51,24 @@ struct weft_debug_root_v1 {
   uint32_t frame_fp;
   uint32_t frame_bytes;
   uint32_t frame_skip;
-  uint32_t dwarf_pc;             // DWARF numbers of the registers
+  uint32_t dwarf_pc;  // DWARF numbers of the registers
   uint32_t dwarf_fp;
   uint32_t dwarf_sp;
-  uint32_t machine_tid;          // offsets in a machine, from here on; i32, kernel thread id
-  void (*entry_pc)();            // weft_goroutine_entry
+  uint32_t machine_tid;  // offsets in a machine, from here on; i32, kernel thread id
+  void (*entry_pc)();    // weft_goroutine_entry
 
   const char* const* wait_reasons;
   uint32_t wait_reason_count;
 
   // Machines: `*machines` points to the first of a list that only grows.
-  uint32_t machine_next;         // address of the next machine, or 0
-  uint32_t machine_current;      // address of the cell it runs, or 0
-  uint32_t machine_id;           // u32
-  uint32_t machine_is_guest;     // u8
-  uint32_t machine_guest_cell;   // a guest's own cell lies inside its machine
-  const void* machines;          // address of the pointer to the first machine
+  uint32_t machine_next;        // address of the next machine, or 0
+  uint32_t machine_current;     // address of the cell it runs, or 0
+  uint32_t machine_id;          // u32
+  uint32_t machine_is_guest;    // u8
+  uint32_t machine_guest_cell;  // a guest's own cell lies inside its machine
+  const void* machines;         // address of the pointer to the first machine
 
-  const void* coarse_now_ns;     // address of an i64: CLOCK_MONOTONIC as it was read last
+  const void* coarse_now_ns;  // address of an i64: CLOCK_MONOTONIC as it was read last
 };
 
 /// Kept and visible in every build: debuggers find it by name.
