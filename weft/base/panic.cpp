@@ -15,6 +15,7 @@
 #include <memory>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/dlog.hpp"
 #include "weft/base/os/os.hpp"
 #include "weft/base/report_writer.hpp"
 #include "weft/base/settings.hpp"
@@ -57,6 +58,7 @@ atomic<goroutine_dump> dump_hook{nullptr};
   goroutine_dump dump = dump_hook.load(acquire);  // partner: set_goroutine_dump()
   if (dump != nullptr && (internal || level != traceback_level::none))
     dump(report_fd, fatal_throw, nullptr);
+  if (dlog_enabled.load(relaxed)) dlog_print(report_fd);
   if (internal || level == traceback_level::crash) abort_with_core();
   ::_exit(failure_exit_code);
 }

@@ -283,7 +283,6 @@ TEST(Switch, ExceptionsAreCaughtInsideAContext) {
 }
 
 TEST(SwitchDeathTest, ExceptionThatLeavesAContextTerminates) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
         context c([](context&) { throw std::runtime_error("nobody catches this"); });
