@@ -16,7 +16,7 @@ enum class lock_rank : uint8_t {
   channel,      // ordered: hchan, taken by select in address order
   poll,         // one poll descriptor's deadlines
   sched,        // the scheduler's lists
-  timers,       // one P's heap of timers
+  timers,       // one P's heap of timers; ordered: two when timers move between Ps
   g_pool,       // cells and warm stacks
   stack,        // address space of stacks
   log,          // dlog's ring

@@ -24,13 +24,15 @@ class held_locks {
   [[nodiscard]] int count() const noexcept { return count_; }
 
  private:
-  // A select may lock many channels at once; beyond this the check would be blind, so it stops.
-  static constexpr int held_max = 1024;
+  // More than any path of the runtime holds, but for a select over many channels: from the 65th on
+  // those are counted and not checked. A larger table would only grow every thread's memory.
+  static constexpr int held_max = 64;
   struct held {
     const void* lock;
     lock_rank rank;
   };
-  held held_[held_max];  // in order of acquisition: ranks never fall (the order is the invariant)
+  held held_[held_max];  // in order of acquisition; ranks never fall
+  int unchecked_ = 0;    // held beyond the table
   int count_ = 0;
 };
 

@@ -34,7 +34,17 @@ TEST(LockRank, DownwardsIsRefused) {
   EXPECT_STREQ(held.refuse(lock_rank::sync, &b), "lock order: rank %d taken under rank %d");
 }
 
-TEST(LockRank, SameRankOnlyForChannelsInAddressOrder) {
+TEST(LockRank, ManyChannelsMayBeHeld) {
+  held_locks held;
+  static char locks[1000];
+  for (char& lock : locks) held.acquire(lock_rank::channel, &lock);
+  EXPECT_NE(held.refuse(lock_rank::sync, &held), nullptr);
+  for (char& lock : locks) held.release(lock_rank::channel, &lock);
+  EXPECT_EQ(held.count(), 0);
+  EXPECT_EQ(held.refuse(lock_rank::sync, &held), nullptr);
+}
+
+TEST(LockRank, SameRankOnlyInAddressOrder) {
   held_locks held;
   int locks[3] = {};
   held.acquire(lock_rank::channel, &locks[1]);
@@ -106,13 +116,15 @@ TEST(FutexMutex, ExcludesAndWakes) {
 
 TEST(FutexMutex, TryLock) {
   futex_mutex lock(lock_rank::leaf);
-  ASSERT_TRUE(lock.try_lock());
+  if (!lock.try_lock()) FAIL() << "a free lock was refused";
+  bool taken_twice = false;
   std::thread([&] {
-    bool taken = lock.try_lock();
-    EXPECT_FALSE(taken);
-    if (taken) lock.unlock();
+    if (!lock.try_lock()) return;
+    taken_twice = true;
+    lock.unlock();
   }).join();
   lock.unlock();
+  EXPECT_FALSE(taken_twice);
 }
 
 }  // namespace

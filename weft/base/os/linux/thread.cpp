@@ -64,6 +64,19 @@ size_t usable_stack_bytes(size_t wanted) noexcept {
   return (wanted + page_bytes - 1) & ~(page_bytes - 1);
 }
 
+/// The C library takes the program's thread-local storage out of the stack, and says EINVAL when
+/// it does not fit; nobody can ask how large it is. So more is tried, up to 64 MiB.
+int create_thread(pthread_attr_t& attributes, size_t stack_bytes, thread_start* start) noexcept {
+  constexpr size_t stack_bytes_most = size_t{64} << 20;
+  while (true) {
+    int failed = ::pthread_attr_setstacksize(&attributes, stack_bytes);
+    pthread_t thread;
+    if (failed == 0) failed = ::pthread_create(&thread, &attributes, thread_main, start);
+    if (failed != EINVAL || stack_bytes > stack_bytes_most) return failed;
+    stack_bytes *= 2;
+  }
+}
+
 /// Reads the start of a /proc stat file and returns the text behind the command name, whose own
 /// text may contain anything, parentheses too; null when it cannot be read.
 const char* read_stat(int fd, char* buffer, size_t bytes) noexcept {
@@ -86,11 +99,8 @@ WEFT_OS_CALL int start_thread(void (*entry)(void*), void* argument, size_t stack
   pthread_attr_t attributes;
   int failed = ::pthread_attr_init(&attributes);
   if (failed == 0) {
-    failed = ::pthread_attr_setstacksize(&attributes, usable_stack_bytes(stack_bytes));
-    if (failed == 0)
-      failed = ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_t thread;
-    if (failed == 0) failed = ::pthread_create(&thread, &attributes, thread_main, start);
+    failed = ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (failed == 0) failed = create_thread(attributes, usable_stack_bytes(stack_bytes), start);
     ::pthread_attr_destroy(&attributes);
   }
   if (failed != 0) delete start;
