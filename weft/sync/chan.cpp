@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// The channel's operations, each one section and one lock.
+//
+// A sender that finds a receiver waiting moves the element from its own stack straight into the
+// receiver's and makes the receiver runnable; the receiver, once it runs, has nothing left to do.
+// The same the other way round. So a value is moved once, or twice through the buffer, and nobody
+// retries after being woken.
+//
+// Rejected: a lock-free ring (Vyukov) for buffered channels. select, close and exact hand-over need
+// the queue of waiters and the buffer to change together; the lock costs two uncontended
+// read-modify-writes, which the ring's two (slot and index) would cost as well.
+#include "weft/sync/chan.hpp"
+
+#include <cstdlib>
+
+#include "weft/base/panic.hpp"
+#include "weft/sync/internal/hchan.hpp"
+#include "weft/sync/internal/parking.hpp"
+
+namespace weft::rt {
+namespace {
+
+// User address space of both architectures; nothing larger can exist.
+constexpr size_t chan_bytes_max = size_t{1} << 47;
+constexpr size_t header_bytes = (sizeof(hchan) + 63) / 64 * 64;
+
+std::align_val_t alignment_of(const element_ops& ops) noexcept {
+  return std::align_val_t{ops.align < alignof(hchan) ? alignof(hchan) : ops.align};
+}
+
+size_t buffer_offset(const element_ops& ops) noexcept {
+  return (header_bytes + ops.align - 1) / ops.align * ops.align;
+}
+
+void destroy(hchan* c) noexcept {
+  // A goroutine that still waits here holds a dangling handle and can never be woken through it;
+  // a select of its may yet lock this channel to leave its queue. So the memory stays.
+  if (!c->recvq.empty() || !c->sendq.empty()) return;
+  if (c->timer != nullptr) {
+    free_channel_timer(c->timer);
+    c->timer = nullptr;
+  }
+  const element_ops& ops = *c->ops;
+  for (size_t left = c->count.load(relaxed); left > 0; --left) {
+    destroy_element(ops, c->at(c->recv_index));
+    c->recv_index = c->after(c->recv_index);
+  }
+  const std::align_val_t align = alignment_of(ops);
+  std::destroy_at(c);
+  ::operator delete(static_cast<void*>(c), align);
+}
+
+[[noreturn]] void block_on_nil(wait_reason why) noexcept {
+  section s(may_park);
+  park_forever(why);
+}
+
+}  // namespace
+
+void panic_send_on_closed() { panic("send on closed channel"); }
+
+hchan* make_hchan(const element_ops& ops, int64_t capacity) {
+  const size_t offset = buffer_offset(ops);
+  if (capacity < 0 || static_cast<uint64_t>(capacity) > (chan_bytes_max - offset) / ops.bytes)
+    panic("makechan: size out of range");
+  const size_t bytes = offset + static_cast<size_t>(capacity) * ops.bytes;
+  void* memory = ::operator new(bytes, alignment_of(ops));
+  auto* c = ::new (memory) hchan;
+  c->capacity = static_cast<size_t>(capacity);
+  c->buffer = static_cast<std::byte*>(memory) + offset;
+  c->ops = &ops;
+  return c;
+}
+
+void retain_chan(hchan* c) noexcept { c->refs.fetch_add(1, relaxed); }
+
+void release_chan(hchan* c) noexcept {
+  // acq_rel: the last one destroys what the others did; partner: the other releases.
+  if (c->refs.fetch_sub(1, acq_rel) == 1) destroy(c);
+}
+
+size_t chan_len(const hchan* c) noexcept {
+  return c == nullptr || c->timer != nullptr ? 0 : c->count.load(relaxed);
+}
+
+size_t chan_cap(const hchan* c) noexcept {
+  return c == nullptr || c->timer != nullptr ? 0 : c->capacity;
+}
+
+void hchan::check() const noexcept {
+  const size_t n = count.load(relaxed);
+  WEFT_CHECK_SLOW(n <= capacity);
+  WEFT_CHECK_SLOW(capacity == 0 || (recv_index + n) % capacity == send_index);
+}
+
+chan_status send_locked(hchan& c, void* element, sudog** wakes) noexcept {
+  c.check();
+  if (c.closed.load(relaxed) != 0) return chan_status::closed;
+  if (sudog* receiver = c.recvq.dequeue(); receiver != nullptr) {
+    move_element(*c.ops, receiver->element, element);
+    *wakes = receiver;
+    return chan_status::ok;
+  }
+  const size_t n = c.count.load(relaxed);
+  if (n == c.capacity) return chan_status::would_block;
+  move_element(*c.ops, c.at(c.send_index), element);
+  c.send_index = c.after(c.send_index);
+  c.count.store(n + 1, relaxed);
+  return chan_status::ok;
+}
+
+chan_status recv_locked(hchan& c, void* slot, sudog** wakes) noexcept {
+  c.check();
+  const size_t n = c.count.load(relaxed);
+  sudog* sender = c.closed.load(relaxed) == 0 ? c.sendq.dequeue() : nullptr;
+  if (n == 0) {
+    if (sender == nullptr)
+      return c.closed.load(relaxed) != 0 ? chan_status::closed : chan_status::would_block;
+    move_element(*c.ops, slot, sender->element);
+    *wakes = sender;
+    return chan_status::ok;
+  }
+  void* head = c.at(c.recv_index);
+  relocate_element(*c.ops, slot, head);
+  c.recv_index = c.after(c.recv_index);
+  if (sender != nullptr) {
+    // The buffer was full: the place that became free is the tail. Order is kept.
+    move_element(*c.ops, head, sender->element);
+    c.send_index = c.recv_index;
+    *wakes = sender;
+  } else {
+    c.count.store(n - 1, relaxed);
+  }
+  return chan_status::ok;
+}
+
+WEFT_UNCHECKED chan_status chan_send(hchan* c, void* element, bool wait) noexcept {
+  if (!wait && sim_enabled) [[unlikely]]
+    sim_point();
+  if (c == nullptr) {
+    if (!wait) return chan_status::would_block;
+    block_on_nil(wait_reason::chan_send_nil);
+  }
+  // Without a lock: the channel was open at the first load and full at the second. A channel does
+  // not reopen, so at the moment of the first load it was open, and a moment later full: answering
+  // as of then is right, whatever happens in between.
+  if (!wait && c->closed.load(acquire) == 0 && c->looks_full()) return chan_status::would_block;
+
+  section s(may_park);
+  c->lock.lock();
+  sudog* receiver = nullptr;
+  const chan_status status = send_locked(*c, element, &receiver);
+  if (status != chan_status::would_block || !wait) {
+    c->lock.unlock();
+    if (receiver != nullptr) wake(receiver, true);
+    return status;
+  }
+  sudog self;
+  self.g = current();
+  self.element = element;
+  self.c = c;
+  c->sendq.push_back(&self);
+  park_unlock(c->lock, wait_reason::chan_send, c);
+  return self.success ? chan_status::ok : chan_status::closed;
+}
+
+WEFT_UNCHECKED chan_status chan_recv(hchan* c, void* slot, bool wait) noexcept {
+  if (!wait && sim_enabled) [[unlikely]]
+    sim_point();
+  if (c == nullptr) {
+    if (!wait) return chan_status::would_block;
+    block_on_nil(wait_reason::chan_receive_nil);
+  }
+  if (!wait && c->timer == nullptr && c->looks_empty()) {
+    // Empty, then open: nothing was there at the first load. acquire: partner close_locked(); a
+    // channel seen closed must be looked at again, for elements may have come before the close.
+    if (c->closed.load(acquire) == 0) return chan_status::would_block;
+    if (c->looks_empty()) return chan_status::closed;
+  }
+
+  section s(may_park);
+  if (c->timer != nullptr) [[unlikely]]
+    poll_channel_timer(*c);
+  c->lock.lock();
+  sudog* sender = nullptr;
+  const chan_status status = recv_locked(*c, slot, &sender);
+  if (status != chan_status::would_block || !wait) {
+    c->lock.unlock();
+    if (sender != nullptr) wake(sender, true);
+    return status;
+  }
+  sudog self;
+  self.g = current();
+  self.element = slot;
+  self.c = c;
+  c->recvq.push_back(&self);
+  park_unlock(c->lock, wait_reason::chan_receive, c);
+  return self.success ? chan_status::ok : chan_status::closed;
+}
+
+sudog* close_locked(hchan& c) noexcept {
+  // release: partner: the acquire load in chan_recv(); elements sent before are visible then.
+  c.closed.store(1, release);
+  sudog* chain = nullptr;
+  sudog** tail = &chain;
+  for (wait_queue* queue : {&c.recvq, &c.sendq}) {
+    while (sudog* sg = queue->dequeue()) {
+      *tail = sg;
+      tail = &sg->next;
+    }
+  }
+  return chain;
+}
+
+void wake_closed(sudog* chain) noexcept {
+  while (chain != nullptr) {
+    sudog* sg = chain;
+    chain = sg->next;  // read before: its frame is gone once it runs
+    wake(sg, false);
+  }
+}
+
+WEFT_UNCHECKED void chan_close(hchan* c) {
+  if (c == nullptr) panic("close of nil channel");
+  bool was_closed;
+  {
+    section s;
+    c->lock.lock();
+    was_closed = c->closed.load(relaxed) != 0;
+    sudog* waiters = was_closed ? nullptr : close_locked(*c);
+    c->lock.unlock();
+    wake_closed(waiters);
+  }
+  if (was_closed) panic("close of closed channel");
+}
+
+}  // namespace weft::rt

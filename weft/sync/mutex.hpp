@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// mutex: mutual exclusion between goroutines and threads; std lockable. Go's algorithm (mutex.cpp).
+//
+// Not recursive, and without an owner: any goroutine may unlock. Unlocking an unlocked mutex is
+// fatal. Uncontended, lock and unlock are one atomic instruction each and do not touch the
+// scheduler. A waiter parks; the thread runs other goroutines.
+//
+// May be destroyed as soon as nobody holds it or waits for it, also while the last unlock() is
+// still returning on another thread: unlock touches nothing once somebody else can have the lock
+// without its help.
+#pragma once
+
+#include <cstdint>
+
+#include "weft/base/atomic.hpp"
+#include "weft/base/export.hpp"
+#include "weft/sync/internal/sema.hpp"
+
+namespace weft {
+namespace rt {
+extern bool sim_enabled;  // sched/internal/section.hpp
+void sim_point() noexcept;
+}  // namespace rt
+
+class WEFT_API mutex {
+ public:
+  constexpr mutex() noexcept = default;
+  mutex(const mutex&) = delete;
+  mutex& operator=(const mutex&) = delete;
+
+  /// May park.
+  void lock() noexcept {
+    if (rt::sim_enabled) [[unlikely]]
+      rt::sim_point();
+    uint32_t free = 0;
+    // acquire: partner: the release in unlock().
+    if (!state_.compare_exchange(free, locked, rt::acquire, rt::relaxed)) [[unlikely]]
+      lock_slow();
+  }
+  /// Never parks. False if it is held, or promised to a waiter that has starved.
+  [[nodiscard]] bool try_lock() noexcept;
+  /// Never parks. Fatal `sync: unlock of unlocked mutex`.
+  void unlock() noexcept {
+    uint32_t only_locked = locked;
+    // release: partner: the acquire in lock() and lock_slow().
+    if (!state_.compare_exchange(only_locked, 0, rt::release, rt::relaxed)) [[unlikely]]
+      unlock_slow();
+  }
+
+ private:
+  // state_: bits below, and the number of waiters above them.
+  static constexpr uint32_t locked = 1;
+  static constexpr uint32_t woken = 2;     // a waiter is awake and will try: wake no other
+  static constexpr uint32_t starving = 4;  // unlock hands over; arrivals queue
+  static constexpr uint32_t one_waiter = 8;
+
+  void lock_slow() noexcept;
+  void unlock_slow() noexcept;
+
+  rt::atomic<uint32_t> state_{0};
+  rt::sema sema_;
+};
+
+}  // namespace weft

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// How select chooses and waits.
+//
+//  1. Poll, in random order, one channel's lock at a time, looking before locking. Whatever
+//     succeeds first is the choice: uniform among the ready, and the common case of a busy select
+//     costs one lock.
+//  2. Nothing was ready. Lock all channels, in the order of their addresses (so that two selects
+//     never wait for each other), and poll again: now the answer holds for one moment in time, as
+//     `otherwise` and parking need.
+//  3. Queue a sudog on every channel and park; the commit unlocks. All sudogs point to one word,
+//     `claimed`: the waker that sets it has won, and only it moves an element and calls ready().
+//  4. Woken. Leave the other queues, one lock at a time: nobody can be served there any more. Each
+//     channel has then been locked after the commit unlocked it, by us or by the waker, so the
+//     commit, which reads this frame, has ended before the frame does.
+//
+// A time limit is a sudog too, with a timer node instead of a channel. The commit arms it while the
+// channels are still locked: fired at once, we run into step 4 and wait there for the commit.
+//
+// Rejected: locking everything first, as Go does: at two ready channels that is three times the
+// atomic operations. Rejected: a timer channel per time limit: two allocations.
+#include "weft/sync/select.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "weft/base/panic.hpp"
+#include "weft/sched/internal/timer_node.hpp"
+#include "weft/sync/internal/hchan.hpp"
+#include "weft/sync/internal/parking.hpp"
+
+namespace weft::rt {
+namespace {
+
+struct select_frame {
+  scase* cases;
+  std::byte* waits_room;  // for a sudog per case; made in step 3
+  uint16_t* poll_order;  // cases with a channel, shuffled; poll_count of them
+  uint16_t* lock_order;  // the same, by address
+  int poll_count = 0;
+  int otherwise = -1;
+  int timer = -1;  // the case whose time comes first
+  /// sudog::claimed of this select.
+  atomic<uint32_t> claimed{0};
+  timer_node node;
+  sudog timer_wait;
+  int64_t when_ns = 0;
+
+  [[nodiscard]] sudog* wait_of(int index) const noexcept {
+    return std::launder(reinterpret_cast<sudog*>(waits_room)) + index;
+  }
+};
+
+void sort_cases_out(select_frame& f, int n) noexcept {
+  for (int i = 0; i < n; ++i) {
+    const scase& k = f.cases[i];
+    switch (k.what) {
+      case scase::kind::otherwise:
+        f.otherwise = i;
+        break;
+      case scase::kind::timer:
+        if (f.timer < 0 || k.duration_ns < f.cases[f.timer].duration_ns) f.timer = i;
+        break;
+      case scase::kind::recv:
+      case scase::kind::send: {
+        if (k.c == nullptr) break;
+        // Fisher-Yates, growing. The product's upper half is uniform in [0, bound) but for 2^-16.
+        const auto bound = static_cast<uint64_t>(f.poll_count) + 1;
+        const auto at = static_cast<int>((random_u32() * bound) >> 32);
+        f.poll_order[f.poll_count] = f.poll_order[at];
+        f.poll_order[at] = static_cast<uint16_t>(i);
+        ++f.poll_count;
+        break;
+      }
+    }
+  }
+}
+
+bool looks_ready(const scase& k) noexcept {
+  const bool waits = k.what == scase::kind::send ? k.c->looks_full() : k.c->looks_empty();
+  return !waits || k.c->closed.load(relaxed) != 0;
+}
+
+chan_status try_locked(const scase& k, sudog** wakes) noexcept WEFT_REQUIRES(k.c->lock) {
+  return k.what == scase::kind::send ? send_locked(*k.c, k.element, wakes)
+                                     : recv_locked(*k.c, k.element, wakes);
+}
+
+/// Step 1. False: nothing was ready.
+WEFT_UNCHECKED bool poll_one_by_one(select_frame& f, select_outcome& out) noexcept {
+  // A time limit that is not positive is ready from the start: one of the ready.
+  const bool timer_ready = f.timer >= 0 && f.cases[f.timer].duration_ns <= 0;
+  int timer_turn = -1;
+  if (timer_ready)
+    timer_turn =
+        static_cast<int>((random_u32() * (static_cast<uint64_t>(f.poll_count) + 1)) >> 32);
+  for (int i = 0; i <= f.poll_count; ++i) {
+    if (i == timer_turn) {
+      out = {f.timer, chan_status::ok};
+      return true;
+    }
+    if (i == f.poll_count) break;
+    const scase& k = f.cases[f.poll_order[i]];
+    if (k.c->timer != nullptr) [[unlikely]]
+      poll_channel_timer(*k.c);
+    if (!looks_ready(k)) continue;
+    sudog* wakes = nullptr;
+    k.c->lock.lock();
+    const chan_status status = try_locked(k, &wakes);
+    k.c->lock.unlock();
+    if (wakes != nullptr) wake(wakes, true);
+    if (status != chan_status::would_block) {
+      out = {f.poll_order[i], status};
+      return true;
+    }
+  }
+  return false;
+}
+
+void sort_by_address(select_frame& f) noexcept {
+  const scase* cases = f.cases;
+  const auto before = [cases](uint16_t a, uint16_t b) noexcept {
+    return std::less<>{}(cases[a].c, cases[b].c);
+  };
+  std::copy_n(f.poll_order, f.poll_count, f.lock_order);
+  if (f.poll_count > 16) {
+    std::sort(f.lock_order, f.lock_order + f.poll_count, before);
+    return;
+  }
+  for (int i = 1; i < f.poll_count; ++i) {
+    const uint16_t moving = f.lock_order[i];
+    int at = i;
+    for (; at > 0 && before(moving, f.lock_order[at - 1]); --at)
+      f.lock_order[at] = f.lock_order[at - 1];
+    f.lock_order[at] = moving;
+  }
+}
+
+WEFT_UNCHECKED void lock_all(select_frame& f) noexcept {
+  const hchan* last = nullptr;
+  for (int i = 0; i < f.poll_count; ++i) {
+    hchan* c = f.cases[f.lock_order[i]].c;
+    if (c != last) c->lock.lock();  // a channel may be in several cases
+    last = c;
+  }
+}
+
+/// Touches the frame no more once the last lock is free: its owner may run then.
+WEFT_UNCHECKED void unlock_all(select_frame& f) noexcept {
+  hchan* next = nullptr;
+  for (int i = f.poll_count - 1; i >= 0; --i) {
+    hchan* c = f.cases[f.lock_order[i]].c;
+    if (c == next) continue;
+    if (next != nullptr) next->lock.unlock();
+    next = c;
+  }
+  if (next != nullptr) next->lock.unlock();
+}
+
+void select_timeout(timer_node* node, int64_t) noexcept {
+  auto* wait = static_cast<sudog*>(node->argument);
+  uint32_t unclaimed = 0;
+  // relaxed: as in wait_queue::dequeue().
+  if (wait->claimed->compare_exchange(unclaimed, 1, relaxed, relaxed)) wake(wait, true);
+}
+
+bool select_commit(goroutine*, void* frame) noexcept {
+  auto& f = *static_cast<select_frame*>(frame);
+  const bool no_channel = f.poll_count == 0;
+  if (f.timer >= 0) arm(f.node, f.when_ns);
+  if (!no_channel) unlock_all(f);
+  return true;
+}
+
+/// Step 3. Everything is locked.
+void wait_on_all(select_frame& f) noexcept {
+  goroutine* gp = current();
+  for (int i = 0; i < f.poll_count; ++i) {
+    const int index = f.lock_order[i];
+    const scase& k = f.cases[index];
+    sudog& sg = *::new (f.waits_room + static_cast<size_t>(index) * sizeof(sudog)) sudog;
+    sg.g = gp;
+    sg.element = k.element;
+    sg.c = k.c;
+    sg.claimed = &f.claimed;
+    sg.ticket = index;
+    (k.what == scase::kind::send ? k.c->sendq : k.c->recvq).push_back(&sg);
+  }
+  if (f.timer >= 0) {
+    f.timer_wait.g = gp;
+    f.timer_wait.claimed = &f.claimed;
+    f.timer_wait.ticket = f.timer;
+    f.node.fire = select_timeout;
+    f.node.argument = &f.timer_wait;
+    f.when_ns = deadline_after(now_ns(), f.cases[f.timer].duration_ns);
+  }
+  park(select_commit, &f, wait_reason::select, f.waits_room);
+}
+
+/// Step 4.
+WEFT_UNCHECKED select_outcome leave_queues(select_frame& f) noexcept {
+  const auto* winner = static_cast<const sudog*>(current()->top->wake_value);
+  for (int i = 0; i < f.poll_count; ++i) {
+    sudog& sg = *f.wait_of(f.lock_order[i]);
+    if (&sg == winner) continue;
+    sg.c->lock.lock();
+    if (sg.queue != nullptr) sg.queue->remove(&sg);
+    sg.c->lock.unlock();
+  }
+  // Also when it has won: until its `fire` has returned, the node must stay.
+  if (f.timer >= 0) (void)disarm_wait(f.node);
+  return {static_cast<int>(winner->ticket),
+          winner->success ? chan_status::ok : chan_status::closed};
+}
+
+}  // namespace
+
+WEFT_UNCHECKED select_outcome select_go(scase* cases, std::byte* waits, uint16_t* order,
+                                        int n) noexcept {
+  select_frame f{.cases = cases, .waits_room = waits, .poll_order = order, .lock_order = order + n,
+                 .claimed = atomic<uint32_t>{0}, .node = {}, .timer_wait = {}};
+  section s(may_park);
+  sort_cases_out(f, n);
+  select_outcome out{};
+  if (poll_one_by_one(f, out)) return out;
+  // One channel was looked at in one moment already; with several, a value may have moved between.
+  if (f.otherwise >= 0 && f.poll_count <= 1) return {f.otherwise, chan_status::ok};
+  if (f.poll_count == 0 && f.timer < 0) park_forever(wait_reason::select_no_cases);
+
+  sort_by_address(f);
+  lock_all(f);
+  for (int i = 0; i < f.poll_count; ++i) {
+    sudog* wakes = nullptr;
+    const chan_status status = try_locked(cases[f.poll_order[i]], &wakes);
+    if (status == chan_status::would_block) continue;
+    unlock_all(f);
+    if (wakes != nullptr) wake(wakes, true);
+    return {f.poll_order[i], status};
+  }
+  if (f.otherwise >= 0) {
+    unlock_all(f);
+    return {f.otherwise, chan_status::ok};
+  }
+  wait_on_all(f);
+  return leave_queues(f);
+}
+
+void select_nothing() noexcept {
+  section s(may_park);
+  park_forever(wait_reason::select_no_cases);
+}
+
+}  // namespace weft::rt
+
+namespace weft {
+
+int select_any(std::span<select_case> cases) {
+  if (cases.empty()) rt::select_nothing();
+  if (cases.size() > rt::select_cases_max) panic("select: too many cases (max 65536)");
+  constexpr int inline_max = 16;
+  const int n = static_cast<int>(cases.size());
+  rt::select_room<inline_max> room;
+  std::vector<rt::scase> more_cases;
+  std::vector<std::byte> more_waits;
+  std::vector<uint16_t> more_order;
+  rt::scase* list = room.cases;
+  std::byte* waits = room.waits;
+  uint16_t* order = room.order;
+  if (n > inline_max) {
+    more_cases.resize(cases.size());
+    more_waits.resize(cases.size() * sizeof(rt::sudog));
+    more_order.resize(2 * cases.size());
+    list = more_cases.data();
+    waits = more_waits.data();
+    order = more_order.data();
+  }
+  for (int i = 0; i < n; ++i) cases[static_cast<size_t>(i)].prepare(list[i]);
+  const rt::select_outcome chosen = rt::select_go(list, waits, order, n);
+  cases[static_cast<size_t>(chosen.index)].run(chosen.status);
+  return chosen.index;
+}
+
+}  // namespace weft
