@@ -70,11 +70,7 @@ def server_command(name, programs, port, folder):
         return ([str(path), "kv", str(port)], {"GOMAXPROCS": "1"}) if path.exists() else None
     path = programs.kv_path()
     procs = "2" if name == "weft-2p" else "1"
-    return ([str(path), *kv_arguments(port)], {"WEFT_MAXPROCS": procs}) if path else None
-
-
-def kv_arguments(port):
-    return [str(port)]
+    return ([str(path), "--port", str(port)], {"WEFT_MAXPROCS": procs}) if path else None
 
 
 def measure(name, programs, scale, folder, timeout=60):
