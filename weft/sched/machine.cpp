@@ -29,6 +29,10 @@ machine* make_machine() noexcept {
       machine* mp = spare_machines;
       spare_machines = mp->link;
       mp->link = nullptr;
+      mp->is_guest = false;
+      mp->want_yield = false;
+      mp->old_p = nullptr;
+      mp->guest_top = goroutine_top{};
       return mp;
     }
   }
@@ -185,7 +189,8 @@ namespace {
 
 /// True if no goroutine can run and nothing that Weft knows of can wake one.
 bool all_asleep() noexcept WEFT_REQUIRES(sched.lock) {
-  if (sched.run_callers.load(relaxed) == 0 || sched.stopping.load(relaxed) != 0) return false;
+  if (sched.run_callers.load(relaxed) == 0 || sched.main_done.load(seq_cst) != 0) return false;
+  if (sched.stopping.load(relaxed) != 0) return false;
   if (sched.idle_m_count != sched.machine_count.load(relaxed)) return false;
   if (sched.idle_p_count.load(relaxed) != sched.procs.load(relaxed)) return false;
   if (sched.injecting.load(seq_cst) != 0) return false;

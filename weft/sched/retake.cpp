@@ -266,27 +266,37 @@ void surrender_p(machine* mp) noexcept {
   note_stopped(pp);
 }
 
+namespace {
+
+/// Claims the stop. False while somebody else holds the world still.
+bool claim_stop(machine* self, bool& wait) noexcept {
+  lock_scope hold(sched.lock);
+  if (sched.stopping.load(relaxed) != 0) return false;
+  // Together under the lock: whoever sees `stopping` and surrenders must find stop_wait set.
+  sched.stopping.store(1, seq_cst);
+  sched.stop_note.store(0, relaxed);
+  sched.stop_wait = static_cast<int32_t>(sched.procs.load(relaxed));
+  if (self->p != nullptr) --sched.stop_wait;
+  while (processor* pp = idle_p_get(nullptr)) {
+    pp->status.store(p_status::stopped, relaxed);
+    --sched.stop_wait;
+  }
+  wait = sched.stop_wait > 0;
+  return true;
+}
+
+}  // namespace
+
 void stop_the_world() noexcept {
+  bool wait = false;
   // One stopper at a time; another one's stop ends after its resize, or when weft::run starts.
-  for (uint32_t none = 0; !sched.stopping.compare_exchange(none, 1, seq_cst, relaxed); none = 0) {
+  while (!claim_stop(this_machine(), wait)) {
     if (this_machine()->p != nullptr)
       yield_now();
     else
       os::yield_thread();
   }
   machine* self = this_machine();
-  bool wait = false;
-  {
-    lock_scope hold(sched.lock);
-    sched.stop_note.store(0, relaxed);
-    sched.stop_wait = static_cast<int32_t>(sched.procs.load(relaxed));
-    if (self->p != nullptr) --sched.stop_wait;
-    while (processor* pp = idle_p_get(nullptr)) {
-      pp->status.store(p_status::stopped, relaxed);
-      --sched.stop_wait;
-    }
-    wait = sched.stop_wait > 0;
-  }
   while (wait) {
     rob_running(self);
     if (sched.stop_note.load(acquire) == 0) os::futex_wait(sched.stop_note, 0, stop_look_ns);

@@ -40,6 +40,7 @@ std::terminate_handler previous_terminate = nullptr;
 
 void main_entry(void*) {
   main_goroutine.entry(main_goroutine.argument);
+  sched.main_done.store(1, seq_cst);  // from here on nobody left is not a deadlock
   // release: the result; partner: run_main()'s acquire.
   main_goroutine.done.store(1, release);
   os::futex_wake(main_goroutine.done, 1);
@@ -101,6 +102,7 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
   main_goroutine.entry = entry;
   main_goroutine.argument = argument;
   main_goroutine.done.store(0, relaxed);
+  sched.main_done.store(0, relaxed);
   const go_options main_options{.name = {}, .stack = 0};
   goroutine* gp = begin_go(main_options);
   gp->flags |= flag_main;

@@ -43,7 +43,8 @@ struct scheduler {
   atomic<uint32_t> next_machine_id{0};
   atomic<int32_t> guests{0};                  // foreign threads attached
   atomic<int32_t> guests_parked{0};
-  atomic<int32_t> run_callers{0};             // threads blocked in weft::run
+  atomic<int32_t> run_callers{0};             // 1 while weft::run or a sim is active
+  atomic<uint32_t> main_done{0};              // the main goroutine has returned
   atomic<uint64_t> ids{1};
   atomic<int64_t> created_without_p{0};       // goroutines made or ended by guests, net
   atomic<uint32_t> cells_used{0};
