@@ -25,7 +25,8 @@ namespace {
 
 // A screenful for each of a thousand is what one can still search; Go prints them all.
 constexpr uint32_t group_above = 1000;
-constexpr size_t groups_max = 4096;  // a power of two: it is the size of the hash table
+constexpr size_t groups_max = 2048;
+constexpr size_t group_slots = 2 * groups_max;
 // Symbolizing takes about 100 bytes of stack for each byte of the longest name it demangles.
 constexpr size_t report_stack_bytes = 512 * 1024;
 
@@ -43,9 +44,16 @@ struct report {
 
 /// Goroutines with the same stack, status and reason.
 struct stack_group {
-  uint64_t hash = 0;
-  const goroutine* example = nullptr;  // null: the entry is free
-  uint64_t count = 0;
+  uint64_t hash;
+  const goroutine* example;
+  uint64_t count;
+};
+
+/// Groups in the order in which they were found, behind a hash table of their numbers.
+struct group_table {
+  size_t count;
+  stack_group groups[groups_max];
+  uint16_t slots[group_slots];  // number of the group + 1; 0: free
 };
 
 bool is_shown(const goroutine_snapshot& g, const report& what) noexcept {
@@ -95,35 +103,34 @@ uint64_t group_hash(const goroutine_snapshot& g) noexcept {
   return hash * 0x9e3779b97f4a7c15ULL ^ g.creation_pc;
 }
 
-/// The entry for `hash`, new or not; null when the table is full.
-stack_group* find_group(stack_group* table, uint64_t hash) noexcept {
-  for (size_t probe = 0; probe < groups_max; ++probe) {
-    stack_group& entry = table[(hash + probe) % groups_max];
-    if (entry.example == nullptr || entry.hash == hash) return &entry;
+/// The group of `hash`, made if there is none; null when there are too many.
+stack_group* find_group(group_table& table, uint64_t hash, const goroutine* example) noexcept {
+  // Ends: at most half of the slots are taken.
+  for (size_t probe = hash % group_slots;; probe = (probe + 1) % group_slots) {
+    uint16_t& slot = table.slots[probe];
+    if (slot != 0 && table.groups[slot - 1].hash == hash) return &table.groups[slot - 1];
+    if (slot != 0) continue;
+    if (table.count == groups_max) return nullptr;
+    table.groups[table.count] = {hash, example, 0};
+    slot = static_cast<uint16_t>(++table.count);
+    return &table.groups[table.count - 1];
   }
-  return nullptr;
 }
 
-void print_grouped(report_writer& out, report& what, stack_group* table) noexcept {
+void print_grouped(report_writer& out, report& what, group_table& table) noexcept {
   const uint32_t cells = goroutine_cells();
   uint64_t others = 0;
   for (uint32_t i = 0; i < cells; ++i) {
     const goroutine_snapshot g = take_snapshot(all_goroutine(i));
     if (!is_shown(g, what)) continue;
-    const uint64_t hash = group_hash(g);
-    stack_group* group = find_group(table, hash);
-    if (group == nullptr) {
-      ++others;
-      continue;
-    }
-    if (group->example == nullptr) *group = {hash, g.cell, 0};
-    ++group->count;
+    stack_group* group = find_group(table, group_hash(g), g.cell);
+    ++(group != nullptr ? group->count : others);
   }
-  for (size_t i = 0; i < groups_max; ++i) {
-    if (table[i].example == nullptr) continue;
-    const goroutine_snapshot g = take_snapshot(table[i].example);
+  for (size_t i = 0; i < table.count; ++i) {
+    const goroutine_snapshot g = take_snapshot(table.groups[i].example);
     separate(out, what);
-    if (table[i].count > 1) out.put_unsigned(table[i].count).put(" goroutines with this stack:\n");
+    if (table.groups[i].count > 1)
+      out.put_unsigned(table.groups[i].count).put(" goroutines with this stack:\n");
     print_header(out, g, what.system());
     print_body(out, g, what.system());
   }
@@ -139,11 +146,11 @@ void write_report(void* argument) noexcept {
   const uint32_t cells = goroutine_cells();
   for (uint32_t i = 0; i < cells && shown <= group_above; ++i)
     shown += is_shown(take_snapshot(all_goroutine(i)), what);
-  constexpr size_t table_bytes = groups_max * sizeof(stack_group);
-  void* table = shown > group_above ? os::reserve_writable(table_bytes) : nullptr;
-  if (table != nullptr) {
-    print_grouped(out, what, static_cast<stack_group*>(table));
-    os::release(table, table_bytes);
+  // Fresh pages are zero, which is an empty table.
+  void* memory = shown > group_above ? os::reserve_writable(sizeof(group_table)) : nullptr;
+  if (memory != nullptr) {
+    print_grouped(out, what, *static_cast<group_table*>(memory));
+    os::release(memory, sizeof(group_table));
   } else {
     print_each(out, what);
   }

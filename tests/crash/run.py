@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one crash case and compares how it ends with golden/NAME.txt.
+
+    run.py PROGRAM NAME [--exact] [--update]
+
+A golden file begins with `exit N` (or `signal N`) and then has stderr, normalized: addresses are
+0x?, offsets are gone, code outside cases.cpp has the position `weft` or `library`, and line numbers
+of cases.cpp are the labels (`@name`) written there. Without --exact (other compilers, optimization
+levels and sanitizers inline differently) only frames in cases.cpp are compared.
+"""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE / "cases.cpp"
+
+# Tests whose name is not the case's, or that run with other settings than the default ones.
+SETTINGS = {
+    "traceback_none": ("panic_with_others", {"WEFT_TRACEBACK": "none"}),
+    "traceback_all": ("panic_with_others", {"WEFT_TRACEBACK": "all"}),
+    "traceback_system": ("panic_with_others", {"WEFT_TRACEBACK": "system"}),
+    "traceback_crash": ("panic_with_others", {"WEFT_TRACEBACK": "crash"}),
+    "crash_null": ("null", {"WEFT_TRACEBACK": "crash"}),
+    "other_thread": ("other_thread", {"WEFT_TRACEBACK": "all", "WEFT_MAXPROCS": "2"}),
+    "bad_maxprocs": ("fine", {"WEFT_MAXPROCS": "abc"}),
+    "bad_traceback": ("fine", {"WEFT_TRACEBACK": "loud"}),
+    "bad_debug": ("fine", {"WEFT_DEBUG": "nosuch=1"}),
+}
+# Reports with the runtime's own frames and registers: those are the scheduler's to change.
+USER_FRAMES_ONLY = {"quit", "abort", "bug", "traceback_system", "traceback_crash", "crash_null"}
+
+FRAME_POSITION = re.compile(r"^\t(/|\./|\.\./|\?)")
+REGISTER = re.compile(r"^(r[a-z0-9]{1,2}|sp|pc)\s+0x[0-9a-f]+$")
+
+
+def labels():
+    """line number -> label"""
+    found = {}
+    for number, line in enumerate(SOURCE.read_text().splitlines(), 1):
+        match = re.search(r"// @(\w+)$", line)
+        if match:
+            found[number] = match.group(1)
+    return found
+
+
+def position(line, names):
+    path = line.strip().split(" ")[0]
+    match = re.match(r"(.*):(\d+)$", path)
+    if path.endswith("tests/crash/cases.cpp") or (match and match.group(1).endswith("/cases.cpp")):
+        number = int(match.group(2))
+        return "\tcases.cpp:@" + names.get(number, str(number))
+    return "\tweft" if "/weft/" in path else "\tlibrary"
+
+
+def normalize(text, user_only):
+    names, out, lines = labels(), [], text.splitlines()
+    for line in lines:
+        if REGISTER.match(line):
+            continue
+        if FRAME_POSITION.match(line):
+            where = position(line, names)
+            if user_only and not where.startswith("\tcases.cpp"):
+                if out and not out[-1].startswith("goroutine "):
+                    out.pop()  # the function's line
+                continue
+            out.append(where)
+            continue
+        line = re.sub(r"0x[0-9a-f]+", "0x?", line)
+        line = re.sub(r"m=\d+", "m=?", line)
+        line = re.sub(r"^\.\.\.\d+ frames elided", "...N frames elided", line)
+        out.append(line)
+    return "\n".join(out).strip("\n") + "\n"
+
+
+def squeeze(text):
+    """A recursion's many equal frames become one."""
+    return re.sub(r"(recurse\(\.\.\.\)\n\t\S+\n)((\.\.\.N frames elided\.\.\.\n)?\1|"
+                  r"recurse\(\.\.\.\)\n\t\S+\n|\.\.\.N frames elided\.\.\.\n)+", r"\1", text)
+
+
+def run(program, name):
+    case, extra = SETTINGS.get(name, (name, {}))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("WEFT_")}
+    environment.update({"WEFT_MAXPROCS": "1"}, **extra)
+    done = subprocess.run([program, case], env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+                          preexec_fn=no_core)
+    status = "exit %d" % done.returncode if done.returncode >= 0 else "signal %d" % -done.returncode
+    return status, done.stderr.decode("utf-8", "replace")
+
+
+def no_core():
+    import resource
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main():
+    program, name = sys.argv[1], sys.argv[2]
+    exact = "--exact" in sys.argv
+    golden = HERE / "golden" / (name + ".txt")
+    status, text = run(program, name)
+    only = name in USER_FRAMES_ONLY
+    if "--update" in sys.argv:
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(status + "\n" + squeeze(normalize(text, only)))
+        return 0
+    wanted = golden.read_text()
+    got = status + "\n" + squeeze(normalize(text, only or not exact))
+    if not exact and not only:
+        # The golden file, too, without the frames that depend on inlining.
+        wanted = re.sub(r"^(?!goroutine )[^\n]+\n\t(weft|library)\n", "", wanted, flags=re.M)
+    if got == wanted:
+        return 0
+    print("--- wanted: %s\n%s--- got:\n%s--- raw output:\n%s" % (golden, wanted, got, text))
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
