@@ -120,6 +120,20 @@ bool step_over_bad_call(unwind_frame& frame, stack_bounds stack) noexcept {
 
 }  // namespace
 
+const char* unwind_register_name(unsigned n) noexcept {
+#if defined(__x86_64__)
+  static constexpr const char* names[unwind_registers] = {"rax", "rdx", "rcx", "rbx", "rsi", "rdi",
+                                                          "rbp", "rsp", "r8",  "r9",  "r10", "r11",
+                                                          "r12", "r13", "r14", "r15", "rip"};
+#else
+  static constexpr const char* names[unwind_registers] = {
+      "x0",  "x1",  "x2",  "x3",  "x4",  "x5",  "x6",  "x7",  "x8",  "x9",  "x10",
+      "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21",
+      "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29", "x30", "sp"};
+#endif
+  return n < unwind_registers ? names[n] : "?";
+}
+
 unwind_frame unwind_frame_at(uintptr_t pc, uintptr_t sp, uintptr_t fp) noexcept {
   unwind_frame frame;
   frame.pc = pc;

@@ -49,6 +49,9 @@ struct unwind_frame {
   }
 };
 
+/// Name of a register by its DWARF number, as assemblers write it.
+[[nodiscard]] WEFT_API const char* unwind_register_name(unsigned n) noexcept;
+
 /// The frame of a parked context, or any other of which three registers are known.
 [[nodiscard]] WEFT_API unwind_frame unwind_frame_at(uintptr_t pc, uintptr_t sp,
                                                     uintptr_t fp) noexcept;

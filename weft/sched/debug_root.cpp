@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The debug root itself, and the gdb script that reads it, which travels inside the program.
+// The debug root itself. The gdb script that reads it travels inside the program.
 #include "weft/sched/internal/debug_root.hpp"
 
 #include "weft/base/arch/arch.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
-// gdb loads Python text of a .debug_gdb_scripts section (entry type 4: name, newline, text, zero)
-// if its auto-load safe path covers the program. The assembler finds the file on the include path.
-asm(R"(
-        .pushsection .debug_gdb_scripts, "MS", %progbits, 1
-        .byte   4
-        .ascii  "weft_gdb.py\n"
-        .incbin "weft/sched/gdb/weft_gdb.py"
-        .byte   0
-        .popsection
-)");
+// gdb/weft_gdb.S.
+extern "C" const char weft_gdb_script_name[];
 
 namespace weft::rt {
 namespace {
@@ -77,6 +69,7 @@ __attribute__((used)) constinit const weft_debug_root_v1 weft_debug_root = {
     .machine_guest_cell = WEFT_OFFSET(machine, guest_cell),
     .machines = &weft::rt::sched.all_machines,
     .coarse_now_ns = &weft::rt::sched.coarse_now,
+    .gdb_script_name = weft_gdb_script_name,
 };
 
 #undef WEFT_OFFSET

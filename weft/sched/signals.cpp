@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <string_view>
 
 #include "weft/base/arch/arch.hpp"
 #include "weft/base/os/os.hpp"
@@ -74,18 +75,14 @@ void print_signal(report_writer& out, const handled_signal& s, const siginfo_t& 
 }
 
 void print_registers(report_writer& out, const unwind_frame& frame) noexcept {
-#if defined(__x86_64__)
-  // DWARF order of names; printed as Go prints them, one a line.
-  static constexpr const char* names[16] = {"rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp",
-                                            "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-  for (unsigned n = 0; n < 16; ++n)
-    out.put(names[n]).put(n == 8 || n == 9 ? "     " : "    ").put_hex(frame.reg[n]).put('\n');
-  out.put("rip    ").put_hex(frame.pc).put('\n');
-#else
-  for (unsigned n = 0; n < 31; ++n)
-    out.put('r').put_unsigned(n).put('\t').put_hex(frame.reg[n]).put('\n');
-  out.put("sp\t").put_hex(frame.sp()).put("\npc\t").put_hex(frame.pc).put('\n');
-#endif
+  for (unsigned n = 0; n < unwind_registers; ++n) {
+    if ((frame.known >> n & 1) == 0) continue;
+    const std::string_view name = unwind_register_name(n);
+    out.put(name);
+    for (size_t column = name.size(); column < 7; ++column) out.put(' ');  // as Go aligns them
+    out.put_hex(frame.reg[n]).put('\n');
+  }
+  out.put("pc     ").put_hex(frame.pc).put('\n');
 }
 
 /// The text above the goroutines, and whether it is an error that shows all of them.

@@ -85,7 +85,7 @@ class Root:
         ]
 
     def now_ns(self):
-        """The clock that since_ns is on: this machine's for a process here, else the last reading."""
+        """The clock of since_ns: this machine's for a process here, else the last reading."""
         noted = struct.unpack("<q", read(self.coarse_now_ns, 8))[0]
         connection = getattr(gdb.selected_inferior(), "connection", None)
         if connection is not None and connection.type == "native":

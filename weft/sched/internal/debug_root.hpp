@@ -68,7 +68,8 @@ struct weft_debug_root_v1 {
   uint32_t machine_guest_cell;  // a guest's own cell lies inside its machine
   const void* machines;         // address of the pointer to the first machine
 
-  const void* coarse_now_ns;  // address of an i64: CLOCK_MONOTONIC as it was read last
+  const void* coarse_now_ns;    // address of an i64: CLOCK_MONOTONIC as it was read last
+  const char* gdb_script_name;  // what .debug_gdb_scripts calls the script
 };
 
 /// Kept and visible in every build: debuggers find it by name.
