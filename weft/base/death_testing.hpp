@@ -38,6 +38,9 @@ death die_in_child(F f) {
   while ((got = ::read(ends[0], chunk, sizeof(chunk))) > 0)
     result.text.append(chunk, static_cast<size_t>(got));
   ::close(ends[0]);
+  // Under QEMU's user mode the emulator adds a line of its own about a fatal signal.
+  size_t emulator = result.text.find("qemu: uncaught target signal");
+  if (emulator != std::string::npos) result.text.resize(emulator);
   int status = 0;
   ::waitpid(child, &status, 0);
   if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);

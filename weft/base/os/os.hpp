@@ -70,7 +70,8 @@ void* reserve_writable(size_t bytes) noexcept;
 void release(void* address, size_t bytes) noexcept;
 /// Gives the pages back; they read as zero when touched again.
 void discard(void* address, size_t bytes) noexcept;
-/// 0, or the errno of madvise(MADV_GUARD_INSTALL): EINVAL where the kernel (< 6.13) lacks it.
+/// 0, or the errno of madvise(MADV_GUARD_INSTALL): EINVAL where the kernel (< 6.13) lacks it, or
+/// pretends.
 int guard_install(void* address, size_t bytes) noexcept;
 /// 0, or the errno of mprotect(PROT_NONE).
 int protect_none(void* address, size_t bytes) noexcept;

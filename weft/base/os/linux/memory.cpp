@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Address space: reserved, committed by touch, given back, guarded.
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "weft/base/os/linux/errno_scope.hpp"
@@ -27,6 +29,15 @@ void* map(size_t bytes, int protection) noexcept {
       ::mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return address == MAP_FAILED ? nullptr : address;
 }
+
+/// True if the kernel itself cannot read what is at `address`.
+bool is_unreadable(const void* address) noexcept {
+  return ::syscall(SYS_faccessat, AT_FDCWD, address, F_OK) != 0 && errno == EFAULT;
+}
+
+enum class guards : uint8_t { untried, work, pretended };
+/// What the first guard_install() found. Written by whoever finds it, always the same value.
+atomic<guards> guard_verdict{guards::untried};
 
 }  // namespace
 
@@ -61,7 +72,12 @@ WEFT_OS_CALL void discard(void* address, size_t bytes) noexcept {
 
 WEFT_OS_CALL int guard_install(void* address, size_t bytes) noexcept {
   errno_scope keep;
-  return ::madvise(address, bytes, madv_guard_install) == 0 ? 0 : errno;
+  if (guard_verdict.load(relaxed) == guards::pretended) return EINVAL;
+  if (::madvise(address, bytes, madv_guard_install) != 0) return errno;
+  // QEMU's user mode accepts every advice and does nothing: the first guard is looked at.
+  if (guard_verdict.load(relaxed) == guards::untried)
+    guard_verdict.store(is_unreadable(address) ? guards::work : guards::pretended, relaxed);
+  return guard_verdict.load(relaxed) == guards::work ? 0 : EINVAL;
 }
 
 WEFT_OS_CALL int protect_none(void* address, size_t bytes) noexcept {

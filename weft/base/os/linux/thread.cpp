@@ -152,7 +152,7 @@ WEFT_OS_CALL int thread_count() noexcept {
   if (field == nullptr) return -1;
   int count = -1;
   std::from_chars(field, field + std::strlen(field), count);
-  return count;
+  return count > 0 ? count : -1;  // emulators make the file up and leave out what they do not know
 }
 
 WEFT_OS_CALL void close_fd(int fd) noexcept {
