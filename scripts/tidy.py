@@ -15,6 +15,7 @@ Usage: tidy.py [ROOT]. The rules, by name (a file that must break one is in EXCE
   promise    no FIXME; TODO(perf|port|test): only with an issue (#12)
   words      no std::endl, NULL, `using namespace std`, bare assert() or std::cout in the library
   sleep      a test does not sleep to let something happen; a comment beside it says why it must
+  umbrella   weft/weft.hpp includes every header of the layers that are wholly public
   settings   every setting in weft/base/settings.cpp has its row in docs/guide/settings.md
 """
 import os
@@ -131,6 +132,20 @@ def check_settings(root):
             yield f"docs/guide/settings.md:1: settings: no row for {name}"
 
 
+def check_umbrella(root):
+    try:
+        with open(os.path.join(root, "weft/weft.hpp"), encoding="utf-8") as file:
+            umbrella = file.read()
+    except FileNotFoundError:
+        return
+    for layer in ("sync", "net"):
+        folder = os.path.join(root, "weft", layer)
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if name.endswith(".hpp") and not name.endswith("_testing.hpp"):
+                if f'#include "weft/{layer}/{name}"' not in umbrella:
+                    yield f"weft/weft.hpp:1: umbrella: weft/{layer}/{name} is missing"
+
+
 def check_file(root, name, text):
     """Yields (line, rule, complaint)."""
     if not is_code(name, text):
@@ -164,7 +179,7 @@ def check_tree(root):
                   for line, rule, why in check_file(root, name, text) if rule not in excepted]
         if is_code(name, text) and 600 < text.count("\n") <= 1000:
             warnings.append(f"{name}: warning: {text.count(chr(10))} lines; aim under 400")
-    return found + list(check_settings(root)), warnings
+    return found + list(check_umbrella(root)) + list(check_settings(root)), warnings
 
 
 def main():

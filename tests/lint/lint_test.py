@@ -124,6 +124,11 @@ class PlantedTree(unittest.TestCase):
         self.one(self.tidy({"weft/high/x_test.cpp": HEAD + "\nvoid f() { usleep(10); }\n"}),
                  "sleep")
 
+    def test_tidy_umbrella(self):
+        umbrella = HEADER + '#include "weft/sync/a.hpp"\n'
+        self.one(self.tidy({"weft/weft.hpp": umbrella, "weft/sync/a.hpp": HEADER,
+                            "weft/sync/b.hpp": HEADER}), "weft/sync/b.hpp is missing")
+
     def test_tidy_settings(self):
         table = HEAD + '  {"WEFT_NEW", kind::number, 1},\n'
         page = "| `WEFT_OLD` | 1 |\n"
