@@ -5,8 +5,8 @@ import math
 from html import escape
 from statistics import median
 
-WIDTH = 860
-LABEL = 340
+WIDTH = 920
+LABEL = 400
 ROW = 22
 COLOURS = {"weft": "#1f6feb", "go": "#6aa9c9", "boost": "#c98a6a", "redis": "#b2453c",
            "floor": "#9a9a9a"}

@@ -220,6 +220,11 @@ def summary(lines):
             "this run.** Rows stand here whether or not they are.")
 
 
+def machine_was_busy(facts):
+    load = dict(facts).get("Load before", "0").split()[0]
+    return float(load) > 0.7
+
+
 def markdown(lines, facts, command, plots, how):
     text = [
         "# Benchmarks", "",
@@ -232,6 +237,9 @@ def markdown(lines, facts, command, plots, how):
         "peer, of CPU time per operation on one P and wall time on two, each pair run one right "
         "after the other. A dash: not run, or the peer has no such thing.", "",
     ]
+    if machine_was_busy(facts):
+        text += ["**The machine was not idle before this run**: other programs shared its CPUs. "
+                 "Ratios on one P stand; two-P rows, latencies and delays are worth little.", ""]
     if how.quick:
         text += ["A **quick** run: fewer rounds, counts at 30 % (so \"1M\" means 300,000 and "
                  "skynet has 100,000 leaves).", ""]
