@@ -5,6 +5,8 @@
 #include "weft/base/defer.hpp"
 #include "weft/base/error.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/net/net.hpp"
+#include "weft/sched/dump.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/local.hpp"
 #include "weft/sched/run.hpp"

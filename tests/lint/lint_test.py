@@ -130,10 +130,12 @@ class PlantedTree(unittest.TestCase):
                             "weft/sync/b.hpp": HEADER}), "weft/sync/b.hpp is missing")
 
     def test_tidy_settings(self):
-        table = HEAD + '  {"WEFT_NEW", kind::number, 1},\n'
-        page = "| `WEFT_OLD` | 1 |\n"
-        self.one(self.tidy({"weft/base/settings.cpp": table, "docs/guide/settings.md": page}),
-                 "no row for WEFT_NEW")
+        table = HEAD + '  {"WEFT_NEW", kind::number, 1, 2, "1", "1 or 2",\n   "Does "\n   "it.", [](x'
+        page = "| `WEFT_NEW` | 1 | 1 or 2 | Does that. |\n"
+        row = "| `WEFT_NEW` | 1 | 1 or 2 | Does it. |"
+        files = {"weft/base/settings.cpp": table + "\n", "docs/guide/settings.md": page}
+        self.one(self.tidy(files), row)
+        self.assertEqual(self.tidy({**files, "docs/guide/settings.md": row + "\n"}), [])
 
     def test_docs_rules(self):
         self.one(self.docs({"docs/a.md": "[x](missing.md)\n"}), "docs/a.md:1", "missing.md")
