@@ -10,7 +10,7 @@
 
 namespace weft::rt {
 
-/// Written once at start, before the runtime has a second thread.
+/// Written when the settings are read, before the runtime has a second thread.
 extern atomic<bool> dlog_enabled;
 
 void dlog_slow(const char* text, int64_t a, int64_t b, int64_t c) noexcept;

@@ -18,8 +18,8 @@ error::error(std::string message)
     : node_(std::make_shared<const node>(node{std::move(message), {}, {}, nullptr, nullptr})) {}
 
 error::error(std::error_code code, std::string message)
-    : node_(std::make_shared<const node>(
-          node{message.empty() ? code.message() : std::move(message), code, {}, nullptr, nullptr})) {}
+    : node_(std::make_shared<const node>(node{
+          message.empty() ? code.message() : std::move(message), code, {}, nullptr, nullptr})) {}
 
 error error::wrap(std::string message, error cause) {
   std::error_code code = cause.code();

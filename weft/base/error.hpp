@@ -21,7 +21,8 @@ class WEFT_API error {
   error() noexcept = default;
   /// A new, distinct error, e.g. for sentinels.
   explicit error(std::string message);
-  /// An error with a code (errno values: std::generic_category / system_category).
+  /// An error with a code (errno values: std::generic_category / system_category). An empty message
+  /// stands for the code's own text.
   error(std::error_code code, std::string message);
   /// `message: cause`, keeping the cause in the chain. The code is the cause's.
   [[nodiscard]] static error wrap(std::string message, error cause);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks the order of locks: the rule of lock_rank.hpp, applied to what a thread holds.
-#include "weft/base/lock_rank_check.hpp"
+#include "weft/base/lock_rank.hpp"
 
 #include <cstddef>
 #include <functional>
 
 #include "weft/base/futex_mutex.hpp"
+#include "weft/base/lock_rank_check.hpp"
 #include "weft/base/panic.hpp"
 
 namespace weft::rt {

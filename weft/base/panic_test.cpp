@@ -99,7 +99,8 @@ struct point {
   int x;
 };
 TEST(DieOfException, OtherTypesAreNamed) {
-  EXPECT_EQ(panic_text([] { throw point{1}; }), "panic: (weft::rt::(anonymous namespace)::point)\n");
+  EXPECT_EQ(panic_text([] { throw point{1}; }),
+            "panic: (weft::rt::(anonymous namespace)::point)\n");
 }
 
 TEST(DieOfException, CausesComeFirst) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/dlog.hpp"
 #include "weft/base/os/os.hpp"
 
 extern "C" char** environ;
@@ -226,6 +227,7 @@ const settings& process_settings() noexcept {
       os::write_all(STDERR_FILENO, message.data(), message.size());
       ::_exit(2);
     }
+    dlog_enabled.store(values.dlog, relaxed);
     return values;
   }();
   parsed.store(&read, release);  // partner: current_traceback()

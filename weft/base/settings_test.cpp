@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "weft/base/death_testing.hpp"
+#include "weft/base/dlog.hpp"
 
 namespace weft::rt {
 namespace {
@@ -136,6 +137,14 @@ TEST(Settings, ABadSettingEndsTheProcess) {
   });
   EXPECT_EQ(d.exit_code, 2);
   EXPECT_EQ(d.text, "weft: WEFT_MAXPROCS=\"many\": must be a whole number from 1 to 1024\n");
+}
+
+TEST(Settings, ReadingThemTurnsTheDebugLogOn) {
+  auto d = testing::die_in_child([] {
+    ::setenv("WEFT_DEBUG", "dlog=1", 1);
+    ::_exit(process_settings().dlog && dlog_enabled.load(relaxed) ? 0 : 1);
+  });
+  EXPECT_EQ(d.exit_code, 0);
 }
 
 TEST(Settings, TracebackIsKnownBeforeAndAfterReading) {

@@ -22,7 +22,7 @@ static_assert(offsetof(saved_frame, pc) == 0 && offsetof(saved_frame, fp) == 8);
 
 /// Stack pointer of the parked function itself, given the saved one.
 inline constexpr size_t saved_frame_skip = sizeof(saved_frame);
-/// DWARF register numbers of pc, frame pointer and stack pointer (the return address is in x30, 30).
+/// DWARF register numbers of pc, frame pointer and stack pointer; the return address is in 30.
 inline constexpr int dwarf_pc = 32, dwarf_fp = 29, dwarf_sp = 31;
 
 }  // namespace weft::rt::arch

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AArch64: the switch. Inline, with every register a clobber, so the compiler saves only what lives;
-// a jump and no return, so the return predictor is not fooled.
+// AArch64: the switch. Inline, with every register a clobber, so the compiler saves only what
+// lives; a jump and no return, so the return predictor is not fooled.
 //
 // x29 cannot be a clobber where frame pointers are kept: it travels in the saved frame. x18 is an
 // ordinary register on Linux. The callee-saved d8-d15 are among v8-v15.

@@ -23,6 +23,11 @@ void check_page_size() noexcept {
     fatal("weft: this kernel's pages are %d bytes; this build needs %d", actual, page_bytes);
 }
 
+/// For messages.
+int64_t number(const void* address) noexcept {
+  return static_cast<int64_t>(reinterpret_cast<intptr_t>(address));
+}
+
 void* map(size_t bytes, int protection) noexcept {
   check_page_size();
   void* address =
@@ -58,16 +63,14 @@ WEFT_OS_CALL void* reserve_writable(size_t bytes) noexcept {
 WEFT_OS_CALL void release(void* address, size_t bytes) noexcept {
   errno_scope keep;
   if (::munmap(address, bytes) != 0)
-    bug("munmap(%x, %x) failed, errno %d", static_cast<int64_t>(reinterpret_cast<intptr_t>(address)),
-        static_cast<int64_t>(bytes), errno);
+    bug("munmap(%x, %x) failed, errno %d", number(address), static_cast<int64_t>(bytes), errno);
 }
 
 WEFT_OS_CALL void discard(void* address, size_t bytes) noexcept {
   errno_scope keep;
   if (::madvise(address, bytes, MADV_DONTNEED) != 0)
-    bug("madvise(%x, %x, MADV_DONTNEED) failed, errno %d",
-        static_cast<int64_t>(reinterpret_cast<intptr_t>(address)), static_cast<int64_t>(bytes),
-        errno);
+    bug("madvise(%x, %x, MADV_DONTNEED) failed, errno %d", number(address),
+        static_cast<int64_t>(bytes), errno);
 }
 
 WEFT_OS_CALL int guard_install(void* address, size_t bytes) noexcept {
@@ -78,6 +81,11 @@ WEFT_OS_CALL int guard_install(void* address, size_t bytes) noexcept {
   if (guard_verdict.load(relaxed) == guards::untried)
     guard_verdict.store(is_unreadable(address) ? guards::work : guards::pretended, relaxed);
   return guard_verdict.load(relaxed) == guards::work ? 0 : EINVAL;
+}
+
+WEFT_OS_CALL void core_files_hold(void* address, size_t bytes, bool held) noexcept {
+  errno_scope keep;
+  (void)::madvise(address, bytes, held ? MADV_DODUMP : MADV_DONTDUMP);
 }
 
 WEFT_OS_CALL int protect_none(void* address, size_t bytes) noexcept {
