@@ -149,6 +149,9 @@ bool reserve_more(stack_class& of, size_t class_bytes) noexcept WEFT_REQUIRES(st
     os::release(base, slots * class_bytes);
     return false;
   }
+  // Claimed slots are put back in, batch by batch: a core file of a process with ten goroutines
+  // must not be searched through 256 GiB of nothing.
+  os::core_files_hold(base, slots * class_bytes, false);
   reservation& made = reservations[index];
   made.base = reinterpret_cast<uintptr_t>(base);
   made.slot_bytes = class_bytes;
@@ -175,6 +178,8 @@ size_t claim(stack_class& of, size_t class_bytes, stack_slot* out) noexcept
     ++got;
   }
   home.claimed.store(first + got, relaxed);
+  os::core_files_hold(reinterpret_cast<void*>(home.base + first * class_bytes), got * class_bytes,
+                      true);
   return got;
 }
 

@@ -76,6 +76,10 @@ int guard_install(void* address, size_t bytes) noexcept;
 /// 0, or the errno of mprotect(PROT_NONE).
 int protect_none(void* address, size_t bytes) noexcept;
 
+/// Whether core files hold these pages: reserved space that nobody uses yet need not be searched
+/// for contents. Does nothing where the kernel refuses.
+void core_files_hold(void* address, size_t bytes, bool held) noexcept;
+
 // --- processors --------------------------------------------------------------------------------
 /// min(CPUs in the affinity mask, max(2, ceil(cgroup quota / period))), at least 1; never above
 /// the affinity count. cgroup v2 cpu.max and v1 cpu.cfs_*, the minimum up the hierarchy.

@@ -268,7 +268,13 @@ class Inside:
 
 
 def function_of(frame):
-    return frame.name() or "0x%x" % frame.pc()
+    name = frame.name()
+    if name is None:
+        # gdb looks a caller's pc up one byte earlier, which is before the first instruction of a
+        # goroutine that has not started.
+        symbol = gdb.execute("info symbol 0x%x" % frame.pc(), to_string=True)
+        name = symbol.split(" ")[0] if " in section" in symbol else "0x%x" % frame.pc()
+    return name
 
 
 def is_user(frame):
@@ -355,7 +361,8 @@ info goroutines all    all, the runtime's own included"""
             shown += 1
             try:
                 with Inside(root, g) as frame:
-                    place = where(frame)
+                    fresh = g.status != RUNNING and frame.pc() == root.entry_pc
+                    place = "(not started)" if fresh else where(frame)
             except (gdb.error, gdb.GdbError) as problem:
                 place = "(%s)" % problem
             line = "%6d  %-22s %8s  %s" % (g.id, g.state(), g.waited(), place)
