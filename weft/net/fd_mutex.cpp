@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// References and turns of one descriptor; transitions in fd_mutex.hpp's picture.
+#include "weft/net/internal/fd_mutex.hpp"
+
+#include "weft/base/panic.hpp"
+#include "weft/sched/internal/section.hpp"
+
+namespace weft::rt {
+
+namespace {
+
+inline constexpr uint64_t closed_bit = 1;
+inline constexpr uint64_t ref_one = 1 << 3;
+inline constexpr uint64_t field_max = (1 << 20) - 1;
+inline constexpr uint64_t ref_mask = field_max << 3;
+
+struct side_bits {
+  uint64_t held;
+  uint64_t wait_one;
+  uint64_t wait_mask;
+};
+constexpr side_bits bits_of(fd_side side) noexcept {
+  return side == fd_side::read
+             ? side_bits{1 << 1, uint64_t{1} << 23, field_max << 23}
+             : side_bits{1 << 2, uint64_t{1} << 43, field_max << 43};
+}
+
+inline constexpr const char* too_many = "too many concurrent operations on one socket (max 1048575)";
+
+}  // namespace
+
+bool fd_mutex::incref() noexcept {
+  uint64_t old = state_.load(relaxed);
+  do {
+    if ((old & closed_bit) != 0) return false;
+    if ((old & ref_mask) == ref_mask) fatal(too_many);
+  } while (!state_.compare_exchange(old, old + ref_one, acquire, relaxed));
+  return true;
+}
+
+bool fd_mutex::decref() noexcept {
+  // acq_rel: what every operation did happens before the destruction by the last one.
+  const uint64_t old = state_.fetch_sub(ref_one, acq_rel);
+  WEFT_ASSERT((old & ref_mask) != 0);
+  return ((old - ref_one) & (closed_bit | ref_mask)) == closed_bit;
+}
+
+bool fd_mutex::incref_and_close() noexcept {
+  constexpr uint64_t waits = bits_of(fd_side::read).wait_mask | bits_of(fd_side::write).wait_mask;
+  uint64_t old = state_.load(relaxed);
+  do {
+    if ((old & closed_bit) != 0) return false;
+    if ((old & ref_mask) == ref_mask) fatal(too_many);
+  } while (!state_.compare_exchange(old, ((old | closed_bit) + ref_one) & ~waits, acq_rel, relaxed));
+  if ((old & waits) != 0) {
+    wake(readers_, (old & bits_of(fd_side::read).wait_mask) / bits_of(fd_side::read).wait_one);
+    wake(writers_, (old & bits_of(fd_side::write).wait_mask) / bits_of(fd_side::write).wait_one);
+  }
+  return true;
+}
+
+bool fd_mutex::lock(fd_side side) noexcept {
+  const side_bits bits = bits_of(side);
+  for (;;) {
+    uint64_t old = state_.load(relaxed);
+    uint64_t next = 0;
+    do {
+      if ((old & closed_bit) != 0) return false;
+      if ((old & bits.held) == 0) {
+        if ((old & ref_mask) == ref_mask) fatal(too_many);
+        next = (old | bits.held) + ref_one;
+      } else {
+        if ((old & bits.wait_mask) == bits.wait_mask) fatal(too_many);
+        next = old + bits.wait_one;
+      }
+      // acquire: partner is unlock().
+    } while (!state_.compare_exchange(old, next, acquire, relaxed));
+    if ((old & bits.held) == 0) return true;
+    sleep(side == fd_side::read ? readers_ : writers_);
+  }
+}
+
+bool fd_mutex::unlock(fd_side side) noexcept {
+  const side_bits bits = bits_of(side);
+  uint64_t old = state_.load(relaxed);
+  uint64_t next = 0;
+  do {
+    WEFT_ASSERT((old & bits.held) != 0 && (old & ref_mask) != 0);
+    next = (old & ~bits.held) - ref_one;
+    if ((old & bits.wait_mask) != 0) next -= bits.wait_one;
+  } while (!state_.compare_exchange(old, next, acq_rel, relaxed));
+  if ((old & bits.wait_mask) != 0) wake(side == fd_side::read ? readers_ : writers_, 1);
+  return (next & (closed_bit | ref_mask)) == closed_bit;
+}
+
+bool fd_mutex::commit_sleep(goroutine*, void* self) noexcept WEFT_UNCHECKED {
+  static_cast<fd_mutex*>(self)->queue_lock_.unlock();
+  return true;
+}
+
+void fd_mutex::sleep(queue& q) noexcept WEFT_UNCHECKED {
+  section s(may_park);
+  queue_lock_.lock();
+  if (q.tokens != 0) {
+    --q.tokens;
+    queue_lock_.unlock();
+    return;
+  }
+  waiter me{current(), nullptr};
+  (q.tail != nullptr ? q.tail->next : q.head) = &me;
+  q.tail = &me;
+  park(commit_sleep, this, wait_reason::io_wait, this);
+}
+
+void fd_mutex::wake(queue& q, uint64_t count) noexcept WEFT_UNCHECKED {
+  section s;
+  for (; count != 0; --count) {
+    queue_lock_.lock();
+    waiter* first = q.head;
+    goroutine* gp = nullptr;
+    if (first == nullptr) {
+      ++q.tokens;
+    } else {
+      gp = first->gp;
+      q.head = first->next;
+      if (q.head == nullptr) q.tail = nullptr;
+    }
+    queue_lock_.unlock();
+    if (gp != nullptr) ready(gp);  // from here on *first is gone
+  }
+}
+
+}  // namespace weft::rt

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// A socket: descriptor, readiness state, turns, and the names that errors give. Shared by handles.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "weft/base/error.hpp"
+#include "weft/net/address.hpp"
+#include "weft/net/errors.hpp"
+#include "weft/net/internal/fd_mutex.hpp"
+#include "weft/sched/internal/netpoll.hpp"
+
+struct iovec;
+
+namespace weft::rt {
+
+/// Builds `OP NETWORK SOURCE->ADDRESS: [CALL: ]CAUSE` with an op_error payload. `call` is left out
+/// when it is the operation's own name.
+[[nodiscard]] error make_op_error(std::string_view op, std::string_view network,
+                                  const std::string& source, const std::string& address,
+                                  std::string_view call, error cause);
+
+class net_fd {
+ public:
+  /// Takes `fd`. The static string `network` is "tcp" or "unix".
+  net_fd(int fd, const char* network) noexcept : fd_(fd), network_(network) {}
+  ~net_fd();
+  net_fd(const net_fd&) = delete;
+  net_fd& operator=(const net_fd&) = delete;
+
+  /// Registers with netpoll. 0 or an errno; the descriptor is then still closed by the destructor.
+  [[nodiscard]] int open() noexcept;
+
+  // All of these may park.
+  [[nodiscard]] result<size_t> read(void* to, size_t bytes);
+  [[nodiscard]] result<size_t> write(const void* from, size_t bytes);
+  [[nodiscard]] result<size_t> write_vector(std::span<iovec> parts);
+  [[nodiscard]] result<void> wait_readable();
+  [[nodiscard]] bool wait_hangup();
+  [[nodiscard]] result<std::shared_ptr<net_fd>> accept();
+  /// Connects; `cause` of a failure, with `call` set to the system call that failed.
+  [[nodiscard]] error connect(const net::address& to, const char*& call);
+
+  [[nodiscard]] result<void> close();
+  [[nodiscard]] result<void> shut_down(int how);
+  [[nodiscard]] result<void> set_deadline(int64_t when_ns, bool read, bool write);
+  [[nodiscard]] result<void> set_option(int level, int option, int value);
+
+  /// Names a listener before it is bound, for errors.
+  void set_local(net::address where) { local_ = std::move(where); }
+  /// After bind/connect: asks the system for the names.
+  void learn_names();
+  /// A listener's Unix path, removed by close().
+  void unlink_on_close() noexcept { unlink_ = true; }
+
+  [[nodiscard]] int native() const noexcept { return fd_; }
+  [[nodiscard]] const net::address& local() const noexcept { return local_; }
+  [[nodiscard]] const net::address& remote() const noexcept { return remote_; }
+  [[nodiscard]] const char* network() const noexcept { return network_; }
+
+ private:
+  [[nodiscard]] std::unexpected<error> failure(const char* op, const char* call, int number) const;
+  [[nodiscard]] std::unexpected<error> failure(const char* op, error cause) const;
+  [[nodiscard]] std::unexpected<error> failure(const char* op, poll_result why) const;
+  [[nodiscard]] poll_result before_read() noexcept;
+  void leave(fd_side side) noexcept;
+  void release() noexcept;
+  void destroy() noexcept;
+  void remove_path() noexcept;
+
+  int fd_;
+  const char* network_;
+  poll_desc* pd_ = nullptr;
+  fd_mutex turns_;
+  /// The last read emptied the socket, so the next one waits before it tries: one system call per
+  /// request instead of two. True at first: registration reports what is there already. Under the
+  /// read turn.
+  bool drained_ = true;
+  bool unlink_ = false;
+  net::address local_;
+  net::address remote_;
+};
+
+/// Sets a stream's defaults, as Go: no delay, keep-alive after 15 s, every 15 s, 9 times.
+void set_tcp_defaults(int fd) noexcept;
+
+}  // namespace weft::rt

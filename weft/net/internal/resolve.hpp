@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// From "network" and "host:port" to addresses.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "weft/net/address.hpp"
+
+namespace weft::rt {
+
+enum class resolve_purpose : uint8_t { listen, dial };
+
+struct resolved {
+  /// "tcp" or "unix" in static storage: what errors print.
+  const char* network = "";
+  bool ipv6_only = false;
+  /// Never empty.
+  std::vector<net::address> addresses;
+};
+
+/// May park (a name: getaddrinfo on a thread that blocks). Errors carry no operation: the caller
+/// adds it.
+[[nodiscard]] result<resolved> resolve(std::string_view network, std::string_view where,
+                                       resolve_purpose purpose);
+
+}  // namespace weft::rt

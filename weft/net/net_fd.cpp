@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations on a socket: try, and wait in netpoll when the system says EAGAIN.
+//
+// Every operation holds its side's turn, so at most one goroutine waits per direction, and a
+// reference, so that close() in the middle wakes it with `closed` and the number stays ours until
+// it has left.
+#include "weft/net/internal/net_fd.hpp"
+
+#include <cerrno>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "weft/net/internal/sys.hpp"
+
+namespace weft::net {
+
+const error closed("use of closed network connection");
+const error err_timeout(std::make_error_code(std::errc::timed_out), "i/o timeout");
+const error unexpected_eof("unexpected EOF");
+
+}  // namespace weft::net
+
+namespace weft::rt {
+
+error make_op_error(std::string_view op, std::string_view network, const std::string& source,
+                    const std::string& address, std::string_view call, error cause) {
+  if (!call.empty() && call != op) cause = error::wrap(std::string(call), std::move(cause));
+  std::string text(op);
+  text.append(" ").append(network);
+  if (!source.empty()) text.append(" ").append(source);
+  if (!address.empty()) text.append(source.empty() ? " " : "->").append(address);
+  return error::wrap(std::move(text), std::move(cause))
+      .with(net::op_error{std::string(op), std::string(network), source, address});
+}
+
+void set_tcp_defaults(int fd) noexcept {
+  // Refusals are of no consequence here: the connection works without.
+  (void)sys::set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  (void)sys::set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  (void)sys::set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 15);
+  (void)sys::set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+  (void)sys::set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 9);
+}
+
+net_fd::~net_fd() {
+  if (fd_ < 0) return;
+  if (pd_ != nullptr) poll_evict(pd_);
+  remove_path();
+  destroy();
+}
+
+void net_fd::remove_path() noexcept {
+  if (unlink_ && local_.kind == net::family::local && !local_.path.empty() &&
+      local_.path.front() != '@')
+    (void)sys::unlink_path(local_.path.c_str());
+}
+
+int net_fd::open() noexcept {
+  int number = 0;
+  pd_ = poll_open(fd_, number);
+  return number;
+}
+
+std::unexpected<error> net_fd::failure(const char* op, error cause) const {
+  return fail(make_op_error(op, network_, remote_.kind == net::family::none ? "" : local_.string(),
+                            remote_.kind == net::family::none ? local_.string() : remote_.string(),
+                            "", std::move(cause)));
+}
+
+std::unexpected<error> net_fd::failure(const char* op, const char* call, int number) const {
+  error cause = sys::errno_error(number);
+  if (std::string_view(call) != op) cause = error::wrap(call, std::move(cause));
+  return failure(op, std::move(cause));
+}
+
+std::unexpected<error> net_fd::failure(const char* op, poll_result why) const {
+  return failure(op, why == poll_result::timeout ? net::err_timeout : net::closed);
+}
+
+void net_fd::leave(fd_side side) noexcept {
+  if (turns_.unlock(side)) destroy();
+}
+
+void net_fd::release() noexcept {
+  if (turns_.decref()) destroy();
+}
+
+void net_fd::destroy() noexcept {
+  if (pd_ != nullptr) poll_close(pd_);
+  pd_ = nullptr;
+  (void)sys::close_fd(fd_);
+  fd_ = -1;
+}
+
+/// Before an attempt to read: waits if the last read emptied the socket and no end has been seen.
+/// An end that came together with the last data made no event of its own: hence poll_hangup().
+poll_result net_fd::before_read() noexcept {
+  if (drained_ && !poll_hangup(pd_)) {
+    const poll_result result = poll_wait(pd_, poll_mode::read);
+    if (result == poll_result::ready) drained_ = false;
+    return result;
+  }
+  drained_ = false;
+  return poll_reset(pd_, poll_mode::read);
+}
+
+result<size_t> net_fd::read(void* to, size_t bytes) {
+  if (!turns_.lock(fd_side::read)) return failure("read", net::closed);
+  result<size_t> out = size_t{0};
+  poll_result can = bytes != 0 ? before_read() : poll_result::ready;
+  while (bytes != 0) {
+    if (can != poll_result::ready) {
+      out = failure("read", can);
+      break;
+    }
+    const long got = sys::receive(fd_, to, bytes);
+    if (got >= 0) {
+      drained_ = got > 0 && static_cast<size_t>(got) < bytes;
+      out = static_cast<size_t>(got);
+      break;
+    }
+    if (got == -EAGAIN) {
+      can = poll_wait(pd_, poll_mode::read);
+    } else if (got != -EINTR) {
+      out = failure("read", "read", static_cast<int>(-got));
+      break;
+    }
+  }
+  leave(fd_side::read);
+  return out;
+}
+
+result<void> net_fd::wait_readable() {
+  if (!turns_.lock(fd_side::read)) return failure("read", net::closed);
+  result<void> out;
+  if (const poll_result can = before_read(); can != poll_result::ready) out = failure("read", can);
+  leave(fd_side::read);
+  return out;
+}
+
+bool net_fd::wait_hangup() {
+  if (!turns_.lock(fd_side::read)) return true;
+  bool gone = false;
+  for (;;) {
+    if (poll_reset(pd_, poll_mode::read) != poll_result::ready) break;
+    // Peeked after the reset: what comes later makes an event.
+    if (poll_hangup(pd_) || sys::peer_gone(fd_)) {
+      gone = true;
+      break;
+    }
+    if (poll_wait(pd_, poll_mode::read) != poll_result::ready) break;
+  }
+  // The events seen here are those of data that nobody has read.
+  drained_ = false;
+  leave(fd_side::read);
+  return gone;
+}
+
+result<size_t> net_fd::write(const void* from, size_t bytes) {
+  if (!turns_.lock(fd_side::write)) return failure("write", net::closed);
+  result<size_t> out = bytes;
+  const auto* at = static_cast<const char*>(from);
+  poll_result can = poll_reset(pd_, poll_mode::write);
+  for (size_t left = bytes;;) {
+    if (can != poll_result::ready) {
+      out = failure("write", can);
+      break;
+    }
+    const long put = sys::transmit(fd_, at, left);
+    if (put >= 0) {
+      at += put;
+      left -= static_cast<size_t>(put);
+      if (left == 0) break;
+    } else if (put == -EAGAIN) {
+      can = poll_wait(pd_, poll_mode::write);
+    } else if (put != -EINTR) {
+      out = failure("write", "write", static_cast<int>(-put));
+      break;
+    }
+  }
+  leave(fd_side::write);
+  return out;
+}
+
+result<size_t> net_fd::write_vector(std::span<iovec> parts) {
+  if (!turns_.lock(fd_side::write)) return failure("write", net::closed);
+  size_t done = 0;
+  result<size_t> out = size_t{0};
+  poll_result can = poll_reset(pd_, poll_mode::write);
+  while (!parts.empty()) {
+    if (can != poll_result::ready) {
+      out = failure("write", can);
+      break;
+    }
+    if (parts.front().iov_len == 0) {
+      parts = parts.subspan(1);
+      continue;
+    }
+    constexpr size_t parts_max = 1024;  // IOV_MAX on Linux
+    const long put = sys::transmit_vector(
+        fd_, parts.data(), parts.size() < parts_max ? parts.size() : parts_max);
+    if (put >= 0) {
+      auto left = static_cast<size_t>(put);
+      done += left;
+      while (left != 0) {
+        const size_t here = left < parts.front().iov_len ? left : parts.front().iov_len;
+        parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + here;
+        parts.front().iov_len -= here;
+        left -= here;
+        if (parts.front().iov_len == 0) parts = parts.subspan(1);
+      }
+    } else if (put == -EAGAIN) {
+      can = poll_wait(pd_, poll_mode::write);
+    } else if (put != -EINTR) {
+      out = failure("write", "writev", static_cast<int>(-put));
+      break;
+    }
+  }
+  leave(fd_side::write);
+  if (out) out = done;
+  return out;
+}
+
+result<std::shared_ptr<net_fd>> net_fd::accept() {
+  if (!turns_.lock(fd_side::read)) return failure("accept", net::closed);
+  result<std::shared_ptr<net_fd>> out;
+  poll_result can = poll_reset(pd_, poll_mode::read);
+  for (;;) {
+    if (can != poll_result::ready) {
+      out = failure("accept", can);
+      break;
+    }
+    sockaddr_storage from;
+    uint32_t from_bytes = 0;
+    const int got = sys::accept_one(fd_, &from, &from_bytes);
+    if (got >= 0) {
+      auto made = std::make_shared<net_fd>(got, network_);
+      if (const int number = made->open(); number != 0) {
+        out = failure("accept", "epoll_ctl", number);
+        break;
+      }
+      if (local_.kind != net::family::local) set_tcp_defaults(got);
+      sockaddr_storage own;
+      uint32_t own_bytes = 0;
+      if (sys::local_name(got, &own, &own_bytes) == 0)
+        made->local_ = sys::from_native(own, own_bytes);
+      made->remote_ = sys::from_native(from, from_bytes);
+      out = std::move(made);
+      break;
+    }
+    if (got == -EAGAIN) {
+      can = poll_wait(pd_, poll_mode::read);
+    } else if (got != -EINTR && got != -ECONNABORTED) {
+      // ECONNABORTED: the peer has left the queue; somebody else may be in it.
+      out = failure("accept", "accept4", -got);
+      break;
+    }
+  }
+  leave(fd_side::read);
+  return out;
+}
+
+error net_fd::connect(const net::address& to, const char*& call) {
+  sockaddr_storage native;
+  const uint32_t bytes = sys::to_native(to, native);
+  if (bytes == 0) return sys::errno_error(EINVAL);
+  if (!turns_.lock(fd_side::write)) return net::closed;
+  error why;
+  int number = 0;
+  if (poll_reset(pd_, poll_mode::write) == poll_result::ready)
+    number = -sys::connect_to(fd_, native, bytes);
+  else
+    why = net::err_timeout;  // the deadline had passed before
+  if (number == EINPROGRESS || number == EALREADY || number == EINTR) {
+    for (;;) {
+      const poll_result can = poll_wait(pd_, poll_mode::write);
+      if (can != poll_result::ready) {
+        why = can == poll_result::timeout ? net::err_timeout : net::closed;
+        break;
+      }
+      number = sys::pending_error(fd_);
+      if (number != 0 && number != EINPROGRESS && number != EALREADY && number != EINTR) break;
+      // No error, and connected only if there is a peer: readiness may be of before the call.
+      sockaddr_storage peer;
+      uint32_t peer_bytes = 0;
+      if (sys::peer_name(fd_, &peer, &peer_bytes) == 0) {
+        number = 0;
+        break;
+      }
+    }
+  }
+  if (!why && number != 0 && number != EISCONN) {
+    call = "connect";
+    why = sys::errno_error(number);
+  }
+  leave(fd_side::write);
+  if (!why) {
+    learn_names();
+    remote_ = to;
+  }
+  return why;
+}
+
+result<void> net_fd::close() {
+  if (!turns_.incref_and_close()) return failure("close", net::closed);
+  poll_evict(pd_);
+  remove_path();
+  release();
+  return {};
+}
+
+result<void> net_fd::shut_down(int how) {
+  if (!turns_.incref()) return failure("close", net::closed);
+  const int got = sys::shut_down(fd_, how);
+  result<void> out;
+  if (got != 0) out = failure("close", "shutdown", -got);
+  release();
+  return out;
+}
+
+result<void> net_fd::set_deadline(int64_t when_ns, bool read, bool write) {
+  if (!turns_.incref()) return failure("set", net::closed);
+  poll_set_deadline(pd_, when_ns, read, write);
+  release();
+  return {};
+}
+
+result<void> net_fd::set_option(int level, int option, int value) {
+  if (!turns_.incref()) return failure("set", net::closed);
+  const int got = sys::set_option(fd_, level, option, value);
+  result<void> out;
+  if (got != 0) out = failure("set", "setsockopt", -got);
+  release();
+  return out;
+}
+
+void net_fd::learn_names() {
+  sockaddr_storage native;
+  uint32_t bytes = 0;
+  if (sys::local_name(fd_, &native, &bytes) == 0) local_ = sys::from_native(native, bytes);
+}
+
+}  // namespace weft::rt
