@@ -130,7 +130,8 @@ class PlantedTree(unittest.TestCase):
                             "weft/sync/b.hpp": HEADER}), "weft/sync/b.hpp is missing")
 
     def test_tidy_settings(self):
-        table = HEAD + '  {"WEFT_NEW", kind::number, 1, 2, "1", "1 or 2",\n   "Does "\n   "it.", [](x'
+        table = (HEAD + '  {"WEFT_NEW", kind::number, 1, 2, "1", "1 or 2",\n'
+                 '   "Does "\n   "it.", [](x')
         page = "| `WEFT_NEW` | 1 | 1 or 2 | Does that. |\n"
         row = "| `WEFT_NEW` | 1 | 1 or 2 | Does it. |"
         files = {"weft/base/settings.cpp": table + "\n", "docs/guide/settings.md": page}
