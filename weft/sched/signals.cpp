@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "weft/base/arch/arch.hpp"
+#include "weft/base/dlog.hpp"
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
 #include "weft/heap/internal/stack.hpp"
@@ -152,6 +153,7 @@ void on_fatal_signal(int number, siginfo_t* info, void* context) noexcept {
       print_registers(out, frame);
     }
   }
+  if (dlog_enabled.load(relaxed)) dlog_print(fd);
   if (current_traceback() != traceback_level::crash) ::_exit(2);
   // The signal again, by its default action, so that the core shows the fault itself: returning
   // repeats a faulting instruction; one that was sent is sent again.
