@@ -47,7 +47,8 @@ def check_list(output):
     lines = re.findall(r"^ *(\d+)  (.{22}) .{8}  (.*)$", output, flags=re.M)
     for state, (function, count) in EXPECTED.items():
         rows = [row for row in lines if row[1].strip() == state]
-        check(len(rows) == count, "info goroutines: %d are `%s`, not %d" % (len(rows), state, count))
+        check(len(rows) == count,
+              "info goroutines: %d are `%s`, not %d" % (len(rows), state, count))
         for row in rows:
             check(function is None or function in row[2] or state == "running",
                   "info goroutines: goroutine %s [%s] is at `%s`" % row)
