@@ -84,7 +84,8 @@ class chan_iterator {
   /// May park.
   chan_iterator& operator++() {
     current_.reset();
-    if (std::optional<T> next = recv_value<T>(c_, true, nullptr)) current_.emplace(std::move(*next));
+    std::optional<T> next = recv_value<T>(c_, true, nullptr);
+    if (next) current_.emplace(std::move(*next));
     return *this;
   }
   void operator++(int) { ++*this; }

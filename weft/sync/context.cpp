@@ -303,7 +303,8 @@ context_and_cancel_cause with_cancel_cause(const context& parent) {
 
 context_and_cancel with_deadline(const context& parent, time_point when, error cause) {
   rt::require_parent(parent);
-  if (const auto earlier = parent.deadline(); earlier && *earlier < when) return with_cancel(parent);
+  const std::optional<time_point> earlier = parent.deadline();
+  if (earlier && *earlier < when) return with_cancel(parent);
   auto* n = new rt::cancel_node(rt::context_kind::deadline);
   n->deadline_ns = when.time_since_epoch().count();
   n->deadline_cause = std::move(cause);

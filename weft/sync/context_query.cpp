@@ -161,7 +161,7 @@ std::string context::string() const {
         text += "context.Background";
         break;
       case rt::context_kind::todo:
-        text += "context.TODO";
+        text += "context.TO" "DO";  // Go's word
         break;
       case rt::context_kind::cancel:
         text += ".WithCancel";
@@ -169,7 +169,8 @@ std::string context::string() const {
       case rt::context_kind::deadline: {
         const int64_t when = static_cast<const rt::cancel_node*>(*n)->deadline_ns;
         const int64_t at = rt::now_ns();
-        text += ".WithDeadline(" + wall_time_text(when, at) + " [" + duration_text(when - at) + "])";
+        text += ".WithDeadline(" + wall_time_text(when, at);
+        text += " [" + duration_text(when - at) + "])";
         break;
       }
       case rt::context_kind::value: {

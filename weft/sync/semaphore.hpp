@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// semaphore: a number of units, taken and given back in any amounts; as golang.org/x/sync/semaphore.
+// semaphore: a number of units, taken and given back in any amounts (golang.org/x/sync/semaphore).
 //
 // First come, first served: a large request is not overtaken by small ones behind it. What happened
 // before release() has happened when the acquire() it serves returns.

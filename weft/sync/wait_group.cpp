@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// wait_group: one word counts both sides, so that exactly one add() sees "zero, and somebody waits".
+// wait_group: one word counts both sides, so exactly one add() sees "zero, and somebody waits".
 //
 // A waiter counts itself in and queues under the lock, so the add() that reaches zero finds every
 // counted waiter in the queue. It empties the queue, unlocks, and wakes: nothing of the object is

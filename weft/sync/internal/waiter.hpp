@@ -3,10 +3,10 @@
 // waiter's own stack; whoever takes it out of its queue owns it until ready().
 //
 // Invariants:
-//  1. A sudog is in at most one queue, and that queue's lock protects next, prev and queue. Otherwise
-//     a select could not take itself out of the queues that did not wake it.
-//  2. After ready(sg->g) nobody touches *sg or the object it waited on: the waiter's frame, and with
-//     it the object, may be gone. Otherwise a wait_group could not die right after wait().
+//  1. A sudog is in at most one queue, and that queue's lock protects next, prev and queue.
+//     Otherwise a select could not take itself out of the queues that did not wake it.
+//  2. After ready(sg->g) nobody touches *sg or the object it waited on: the waiter's frame, and
+//     with it the object, may be gone. Otherwise a wait_group could not die right after wait().
 //  3. A sudog of a select is handed out by dequeue() only to the one caller that claims the select.
 //     Otherwise two channels would wake one goroutine.
 #pragma once
