@@ -23,7 +23,7 @@ size_t find_byte(std::string_view in, char wanted, size_t from) noexcept {
 }
 
 bool is_space(char c) noexcept {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f' || c == '\0';
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
 }
 
 int hex_digit(char c) noexcept {
