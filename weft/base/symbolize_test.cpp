@@ -59,7 +59,7 @@ TEST(symbolize, names_function_file_line_and_offset) {
 #if defined(__x86_64__)
     asm volatile("leaq 0(%%rip), %0" : "=r"(pc));
 #else
-    asm volatile("adr %0, ." : "=r"(pc));
+    asm volatile("adr %0, .+4" : "=r"(pc));
 #endif
   }();
   return pc;

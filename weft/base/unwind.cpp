@@ -96,6 +96,10 @@ bool step_by_frame_pointer(unwind_frame& frame, stack_bounds stack) noexcept {
   if (!stack_word(stack, fp, caller_fp) || !stack_word(stack, fp + 8, pc)) return false;
   frame = unwind_frame_at(pc, fp + 16, caller_fp);
   frame.exact = false;
+#if defined(__aarch64__)
+  // The record lies at the bottom of the frame there: fp + 16 is only a lower bound.
+  frame.known &= ~bit(unwind_sp);
+#endif
   return true;
 }
 
@@ -159,10 +163,16 @@ unwind_frame unwind_frame_of(const void* context) noexcept {
 }
 
 __attribute__((noinline)) unwind_frame unwind_frame_here() noexcept {
-  // [fp] is the caller's frame pointer, and fp + 16 its stack pointer after this call.
-  const auto* fp = static_cast<const uintptr_t*>(__builtin_frame_address(0));
-  unwind_frame frame = unwind_frame_at(fp[1], reinterpret_cast<uintptr_t>(fp + 2), fp[0]);
-  frame.exact = false;
+  uintptr_t pc = 0, sp = 0;
+#if defined(__x86_64__)
+  asm volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1" : "=r"(pc), "=r"(sp));
+#else
+  asm volatile("adr %0, .\n\tmov %1, sp" : "=r"(pc), "=r"(sp));
+#endif
+  unwind_frame frame =
+      unwind_frame_at(pc, sp, reinterpret_cast<uintptr_t>(__builtin_frame_address(0)));
+  // This frame is on the stack that it runs on: a page above sp is surely there, or its own.
+  (void)unwind_step(frame, {sp, sp + 4096});
   return frame;
 }
 
@@ -175,7 +185,8 @@ bool unwind_step(unwind_frame& frame, stack_bounds stack) noexcept {
       if (row.rule[row.return_register < unwind_registers ? row.return_register : unwind_ra] ==
           cfi_rule::undefined)
         return false;
-      if (!step_by_row(frame, stack, row)) return false;
+      // A row may want a register that a step by frame pointer has lost.
+      if (!step_by_row(frame, stack, row) && !step_by_frame_pointer(frame, stack)) return false;
       break;
     case cfi_result::no_table:
       if (!step_by_frame_pointer(frame, stack)) return false;
