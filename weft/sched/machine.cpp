@@ -192,11 +192,11 @@ bool all_asleep() noexcept WEFT_REQUIRES(sched.lock) {
   if (sched.run_callers.load(relaxed) == 0 || sched.main_done.load(seq_cst) != 0) return false;
   if (sched.stopping.load(relaxed) != 0) return false;
   if (sched.idle_m_count != sched.machine_count.load(relaxed)) return false;
-  if (sched.idle_p_count.load(relaxed) != sched.procs.load(relaxed)) return false;
+  if (sched.idle_p_count.load(relaxed) != sched.procs.load(acquire)) return false;
   if (sched.injecting.load(seq_cst) != 0) return false;
   if (sched.global.count != 0 || netpoll_waiters() != 0) return false;
   if (sched.guests.load(seq_cst) != sched.guests_parked.load(seq_cst)) return false;
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   for (uint32_t i = 0; i < procs; ++i) {
     const processor& pp = *sched.all_p[i];
     if (!pp.queue.empty() || pp.timers.first_when.load(relaxed) != no_timer) return false;

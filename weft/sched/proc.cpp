@@ -45,7 +45,7 @@ uint64_t next_random(machine* mp) noexcept {
 
 bool any_work_queued() noexcept {
   if (sched.global_len.load(seq_cst) != 0) return true;
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   for (uint32_t i = 0; i < procs; ++i)
     if (!sched.all_p[i]->queue.empty()) return true;
   return false;
@@ -53,7 +53,7 @@ bool any_work_queued() noexcept {
 
 int64_t earliest_timer() noexcept {
   int64_t first = no_timer;
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   for (uint32_t i = 0; i < procs; ++i) {
     const int64_t when = sched.all_p[i]->timers.first_when.load(seq_cst);
     if (when < first) first = when;
@@ -97,7 +97,7 @@ __attribute__((noinline)) void queue_put_slow(processor& pp, goroutine* gp) noex
 /// Takes one to run and moves a share of the global queue to the P's ring.
 goroutine* global_get(processor& pp, uint32_t share_max) noexcept WEFT_REQUIRES(sched.lock) {
   if (sched.global.count == 0) return nullptr;
-  uint32_t share = sched.global.count / sched.procs.load(relaxed) + 1;
+  uint32_t share = sched.global.count / sched.procs.load(acquire) + 1;
   if (share > share_max) share = share_max;
   if (share > sched.global.count) share = sched.global.count;
   goroutine* first = sched.global.pop_front();
@@ -339,7 +339,7 @@ goroutine* steal_from(processor& pp, processor& victim, bool take_next) noexcept
 
 /// Steals goroutines or runs others' due timers. `poll_until` gets the earliest timer seen.
 goroutine* steal_work(machine* mp, processor& pp, int64_t now, int64_t& poll_until) noexcept {
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   for (int round = 0; round < steal_rounds; ++round) {
     const bool last = round == steal_rounds - 1;
     const auto start = static_cast<uint32_t>(next_random(mp) % procs);
@@ -407,7 +407,7 @@ goroutine* look_for_work(machine* mp, bool& inherits, int64_t& now, int64_t& pol
     if (goroutine* gp = global_get(pp, run_queue_len / 2); gp != nullptr) return gp;
   }
   if (goroutine* gp = poll_ready_io(mp); gp != nullptr) return gp;
-  const uint32_t busy = sched.procs.load(relaxed) - sched.idle_p_count.load(relaxed);
+  const uint32_t busy = sched.procs.load(acquire) - sched.idle_p_count.load(relaxed);
   if (mp->spinning || 2 * sched.spinning.load(relaxed) < busy) {
     if (!mp->spinning) {
       mp->spinning = true;
@@ -631,7 +631,7 @@ uint32_t random_u32() noexcept {
 bool can_spin(int round) noexcept {
   if (round >= 4) return false;
   machine* mp = this_machine();
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   if (mp->sim || mp->p == nullptr || procs <= 1) return false;
   if (procs <= sched.idle_p_count.load(relaxed) + sched.spinning.load(relaxed) + 1) return false;
   return mp->p->queue.empty();

@@ -174,7 +174,7 @@ verdict judge(processor& pp, machine* mp, int64_t now) noexcept {
 int retake(int64_t now) noexcept {
   lock_scope hold(sched.retake_lock);
   if (sched.stopping.load(acquire) != 0) return 0;
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   verdict verdicts[procs_max] = {};
   bool fence_needed = false;
   for (uint32_t i = 0; i < procs; ++i) {
@@ -236,7 +236,7 @@ void note_stopped(processor* pp) noexcept WEFT_REQUIRES(sched.lock) {
 
 void rob_running(machine* self) noexcept {
   lock_scope hold(sched.retake_lock);
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   const int64_t now = os::monotonic_ns();
   for (uint32_t i = 0; i < procs; ++i) {
     processor& pp = *sched.all_p[i];
@@ -275,7 +275,7 @@ bool claim_stop(machine* self, bool& wait) noexcept {
   // Together under the lock: whoever sees `stopping` and surrenders must find stop_wait set.
   sched.stopping.store(1, seq_cst);
   sched.stop_note.store(0, relaxed);
-  sched.stop_wait = static_cast<int32_t>(sched.procs.load(relaxed));
+  sched.stop_wait = static_cast<int32_t>(sched.procs.load(acquire));
   if (self->p != nullptr) --sched.stop_wait;
   while (processor* pp = idle_p_get(nullptr)) {
     pp->status.store(p_status::stopped, relaxed);
@@ -344,13 +344,12 @@ void start_the_world(uint32_t procs) noexcept {
     const uint32_t made = sched.p_made.load(relaxed);
     for (uint32_t i = made; i < procs; ++i) sched.all_p[i] = make_p(i);
     if (procs > made) sched.p_made.store(procs, release);
-    for (uint32_t i = procs; i < sched.procs.load(relaxed); ++i) retire_p(*sched.all_p[i]);
+    for (uint32_t i = procs; i < sched.procs.load(acquire); ++i) retire_p(*sched.all_p[i]);
     sched.procs.store(procs, release);
     if (self->p != nullptr && self->p->id >= procs) move_to_first(self);
     for (uint32_t i = procs; i-- > 0;) {
       processor* pp = sched.all_p[i];
       if (pp == self->p) continue;
-      pp->seen_when = 0;
       if (pp->queue.empty()) {
         idle_p_put(pp);
       } else {

@@ -30,14 +30,19 @@ TEST(Run, ReturnsTheIntOfMain) {
 }
 
 TEST(Run, DoesNotWaitForOthers) {
-  auto left = std::make_shared<std::atomic<bool>>(false);
-  weft::run({.procs = 1}, [left] {
-    weft::go([left] {
-      weft::sleep_for(24h);
-      *left = true;
+  auto stop = std::make_shared<std::atomic<bool>>(false);
+  auto ended = std::make_shared<std::atomic<bool>>(false);
+  weft::run({.procs = 1}, [=] {
+    weft::go([=] {
+      while (!*stop) weft::sleep_for(1ms);
+      *ended = true;
     });
   });
-  EXPECT_FALSE(*left);
+  EXPECT_FALSE(*ended);
+  weft::run({.procs = 1}, [=] {
+    *stop = true;
+    while (!*ended) weft::yield();
+  });
 }
 
 TEST(Run, GoroutinesLeftBehindGoOnInTheNextRun) {

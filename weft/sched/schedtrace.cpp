@@ -35,7 +35,7 @@ class line_writer {
 };
 
 void add_processors(line_writer& out) noexcept {
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   for (uint32_t i = 0; i < procs; ++i) {
     processor& pp = *sched.all_p[i];
     const machine* mp = pp.m.load(relaxed);
@@ -88,7 +88,7 @@ void add_goroutines(line_writer& out) noexcept {
 void print_schedtrace(bool detailed) noexcept {
   static const int64_t start = os::monotonic_ns();
   line_writer out;
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   out.add("SCHED %lldms: gomaxprocs=%u idleprocs=%u threads=%d spinningthreads=%u needspinning=%u "
           "idlethreads=%d runqueue=%u",
           static_cast<long long>((os::monotonic_ns() - start) / 1'000'000), procs,

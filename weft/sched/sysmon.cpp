@@ -32,11 +32,11 @@ struct monitor {
 
 bool all_idle() noexcept {
   return sched.stopping.load(relaxed) != 0 ||
-         sched.idle_p_count.load(seq_cst) == sched.procs.load(relaxed);
+         sched.idle_p_count.load(seq_cst) == sched.procs.load(acquire);
 }
 
 bool work_waits_somewhere(bool& watching) noexcept {
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   bool work = sched.global_len.load(relaxed) != 0;
   for (uint32_t i = 0; i < procs; ++i) {
     const processor& pp = *sched.all_p[i];
@@ -97,7 +97,7 @@ void poll_network(int64_t now) noexcept {
 
 void start_for_timers(int64_t now) noexcept {
   if (sched.idle_p_count.load(relaxed) == 0) return;
-  const uint32_t procs = sched.procs.load(relaxed);
+  const uint32_t procs = sched.procs.load(acquire);
   for (uint32_t i = 0; i < procs; ++i) {
     if (sched.all_p[i]->timers.first_when.load(relaxed) > now) continue;
     start_m(nullptr, false);
