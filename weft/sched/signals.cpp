@@ -2,8 +2,8 @@
 // Fatal signals become reports: a stack overflow is named as such, a null dereference reads as Go's
 // panic, SIGQUIT shows every goroutine.
 //
-// Handlers run on an alternate stack of each M (the goroutine's own may be what overflowed).
-// Guests, the threads of others, keep what they have.
+// Handlers run on an alternate stack of each M (the goroutine's own may be what overflowed). A
+// thread that has one (a sanitizer's, the user's) keeps it, and guests are given none.
 //
 // Who had a handler before weft::run keeps it: for SIGSEGV and SIGBUS it is called for every fault
 // but an overflow of a goroutine's stack (so sanitizers and crash reporters see all others); for
@@ -173,6 +173,8 @@ void arm_report_watchdog() noexcept {
 }
 
 void prepare_signal_stack() noexcept {
+  stack_t now{};
+  if (::sigaltstack(nullptr, &now) == 0 && (now.ss_flags & SS_DISABLE) == 0) return;
   // Never given back: threads that run goroutines live as long as the process.
   void* memory = os::reserve_writable(signal_stack_bytes);
   if (memory == nullptr) return;  // without it an overflow is a bare SIGSEGV, nothing worse
