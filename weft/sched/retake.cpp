@@ -196,7 +196,11 @@ int retake(int64_t now) noexcept {
     verdicts[i] = judge(pp, mp, now);
     if (verdicts[i] == verdict::leave) continue;
     const bool had = pp.posted == mp;
-    if (post(pp, mp) && !had) fence_needed = true;
+    if (!post(pp, mp) || had) continue;
+    fence_needed = true;
+    // A computing goroutine that calls the runtime now and then yields by itself: it has until the
+    // next round. A blocked thread cannot.
+    if (verdicts[i] == verdict::computing) verdicts[i] = verdict::leave;
   }
   if (fence_needed) os::heavy_fence();
   processor* taken[procs_max];

@@ -96,8 +96,11 @@ blocking_scope::blocking_scope() noexcept {
   machine* mp = this_machine();
   if (mp == nullptr || mp->is_guest) return;
   mp->announced.store(1, relaxed);
-  // A monitor in a long nap would come too late to be of use.
-  if (sched.sysmon_sleeps.load(relaxed) != 0) wake_sysmon();
+  // A monitor in a nap would come too late to be of use. It looks every 20 us for a while then, so
+  // calls in a row pay for one wake-up a millisecond.
+  if (sched.blocking_announced.load(relaxed) != 0) return;
+  sched.blocking_announced.store(1, seq_cst);  // publish, check; partner: sysmon's sleep_for()
+  if (sched.sysmon_sleeps.load(seq_cst) != 0) wake_sysmon();
 }
 
 blocking_scope::~blocking_scope() {

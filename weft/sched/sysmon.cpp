@@ -2,9 +2,12 @@
 // The monitor thread: retakes Ps, polls the network when nobody does, starts threads for due timers,
 // prints schedtrace, gives cold stacks back. It has no P and runs no goroutines.
 //
-// How long it naps decides how late a stall is seen and what an idle process costs: 20 us at first,
-// doubling after 50 rounds without a retake up to 10 ms (Go's numbers); not above 1 ms while work
-// waits and no P is idle, nor above 400 us while a P is under watch; without limit when all Ps idle.
+// How long it naps decides how late a stall is seen and what an idle process costs:
+//   20 us   for a while after weft::blocking was entered (announced blocking is due after 20 us)
+//   300 us  while work waits, no P is idle and some P's tick does not move: a stall may be forming
+//   1 ms    while work waits and no P is idle;  2 ms otherwise
+//   without limit after 25 naps with all Ps idle; the first P to leave the idle list wakes it
+// Go starts at 20 us after every idle phase; under bursty load that cost 14 % of a server's CPU here.
 #include "weft/base/settings.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
@@ -12,19 +15,18 @@ namespace weft::rt {
 
 namespace {
 
-inline constexpr int64_t nap_min_ns = 20'000;
-inline constexpr int64_t nap_max_ns = 10'000'000;
+inline constexpr int64_t nap_announced_ns = 20'000;
+inline constexpr int64_t nap_watching_ns = 300'000;
 inline constexpr int64_t nap_work_waits_ns = 1'000'000;
-inline constexpr int64_t nap_watching_ns = 400'000;
-inline constexpr int quiet_rounds = 50;
+inline constexpr int64_t nap_usual_ns = 2'000'000;
+inline constexpr int announced_rounds = 50;  // 1 ms of quick looks
+inline constexpr int idle_naps_max = 25;     // 50 ms
 inline constexpr int64_t poll_stale_ns = 10'000'000;
 inline constexpr int64_t second_ns = 1'000'000'000;
-// Naps longer than this are worth a wake-up by weft::blocking().
-inline constexpr int64_t long_nap_ns = 1'000'000;
 
 struct monitor {
-  int64_t nap_ns = nap_min_ns;
-  int quiet = 0;
+  int quick_rounds = 0;
+  int idle_naps = 0;
   int64_t last_trace = 0;
   int64_t last_second = 0;
   int64_t trace_period = 0;
@@ -47,39 +49,41 @@ bool work_waits_somewhere(bool& watching) noexcept {
   return work;
 }
 
-void nap(monitor& self) noexcept {
-  if (self.quiet == 0)
-    self.nap_ns = nap_min_ns;
-  else if (self.quiet > quiet_rounds && self.nap_ns < nap_max_ns)
-    self.nap_ns *= 2;
-  if (self.nap_ns > nap_max_ns) self.nap_ns = nap_max_ns;
-  int64_t limit = nap_max_ns;
+int64_t nap_length(monitor& self) noexcept {
+  if (self.quick_rounds > 0) {
+    --self.quick_rounds;
+    return nap_announced_ns;
+  }
   bool watching = false;
-  if (self.nap_ns > nap_watching_ns && sched.idle_p_count.load(relaxed) == 0 &&
-      work_waits_somewhere(watching)) {
-    limit = watching ? nap_watching_ns : nap_work_waits_ns;
-  }
-  if (self.nap_ns > limit) self.nap_ns = limit;
-  if (self.nap_ns <= long_nap_ns) {
-    os::sleep_ns(self.nap_ns);
-    return;
-  }
-  sched.sysmon_sleeps.store(1, seq_cst);
-  os::futex_wait(sched.sysmon_sleeps, 1, self.nap_ns);
-  if (sched.sysmon_sleeps.exchange(0, seq_cst) == 0) self.quiet = 0;  // somebody needs us now
+  if (sched.idle_p_count.load(relaxed) == 0 && work_waits_somewhere(watching))
+    return watching ? nap_watching_ns : nap_work_waits_ns;
+  return nap_usual_ns;
 }
 
-/// All Ps idle: sleeps until a P is taken from the idle list (idle_p_get() wakes us).
-void sleep_deeply(monitor& self) noexcept {
-  int64_t limit = 60 * second_ns;
-  if (self.trace_period != 0) limit = self.trace_period;
-  limit = limit < second_ns ? limit : second_ns;  // once a second: trimming, the deadlock check
-  sched.sysmon_sleeps.store(1, seq_cst);
-  // Publish, check. Partner: idle_p_get(): count changed, then look at sysmon_sleeps.
-  if (all_idle()) os::futex_wait(sched.sysmon_sleeps, 1, limit);
+/// Sleeps on sysmon_sleeps, so that whoever needs the monitor can end it: 1 for a nap (only
+/// blocking() does), 2 for a deep sleep (also a P that leaves the idle list).
+void sleep_for(monitor& self, uint32_t depth, int64_t limit_ns) noexcept {
+  sched.sysmon_sleeps.store(depth, seq_cst);
+  // Publish, check. Partners: idle_p_get() changes the count, blocking_scope sets its flag, and
+  // both look at sysmon_sleeps afterwards.
+  if (sched.blocking_announced.load(seq_cst) == 0 && (depth == 1 || all_idle()))
+    os::futex_wait(sched.sysmon_sleeps, depth, limit_ns);
   sched.sysmon_sleeps.store(0, seq_cst);
-  self.quiet = 0;
-  self.nap_ns = nap_min_ns;
+  if (sched.blocking_announced.exchange(0, seq_cst) != 0) self.quick_rounds = announced_rounds;
+}
+
+void nap(monitor& self) noexcept {
+  if (!all_idle()) {
+    self.idle_naps = 0;
+    sleep_for(self, 1, nap_length(self));
+  } else if (++self.idle_naps < idle_naps_max) {
+    sleep_for(self, 1, nap_usual_ns);
+  } else {
+    // Once a second all the same: trimming, the deadlock check, the trace line.
+    const bool tracing = self.trace_period != 0 && self.trace_period < second_ns;
+    sleep_for(self, 2, tracing ? self.trace_period : second_ns);
+    if (!all_idle()) self.idle_naps = 0;
+  }
 }
 
 void poll_network(int64_t now) noexcept {
@@ -126,16 +130,12 @@ void sysmon_main(void*) {
   const bool may_retake = !process_settings().no_retake;
   for (;;) {
     nap(self);
-    if (all_idle()) sleep_deeply(self);
     const int64_t now = os::monotonic_ns();
     refresh_coarse(now);
     if (sched.stopping.load(relaxed) == 0) {
       poll_network(now);
       start_for_timers(now);
-      if (may_retake && retake(now) != 0)
-        self.quiet = 0;
-      else
-        ++self.quiet;
+      if (may_retake) (void)retake(now);
     }
     trace(self, now);
     once_a_second(self, now);

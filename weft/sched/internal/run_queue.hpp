@@ -44,6 +44,13 @@ class run_queue {
     }
   }
 
+  /// Owner only: the item that pop() returns after `ahead` others, or null. A hint: it may be stolen.
+  [[nodiscard]] Item* peek(uint32_t ahead) const noexcept {
+    const uint32_t at = head_.load(relaxed) + ahead;
+    const uint32_t left = tail_.load(relaxed) - at;
+    return left == 0 || left > Size ? nullptr : slots_[at % Size].load(relaxed);
+  }
+
   /// Any thread. Copies half of the queue (rounded up) to `out`, which has room for Size / 2.
   [[nodiscard]] uint32_t grab(Item** out) noexcept {
     for (;;) {

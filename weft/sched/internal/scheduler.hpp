@@ -53,7 +53,8 @@ struct scheduler {
   atomic<uint32_t> p_made{0};                 // all_p[0..p_made) exist
   atomic<uint32_t> injecting{0};              // sysmon holds goroutines it took from netpoll
   // --- sysmon ---------------------------------------------------------------------------------
-  atomic<uint32_t> sysmon_sleeps{0};          // futex: 1 while it sleeps deeply
+  atomic<uint32_t> sysmon_sleeps{0};          // futex: 1 while it naps, 2 while it sleeps deeply
+  atomic<uint32_t> blocking_announced{0};     // somebody entered blocking() while it slept
   futex_mutex retake_lock{lock_rank::retake};
   atomic<uint64_t> retakes{0};
   atomic<uint64_t> reclaims{0};
