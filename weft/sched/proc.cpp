@@ -307,10 +307,9 @@ goroutine* pick_local(machine* mp, processor& pp) noexcept {
   if (pp.timers.first_when.load(relaxed) != no_timer) {
     const int64_t now = os::monotonic_ns();
     refresh_coarse(now);
-    if (pp.timers.first_when.load(relaxed) <= now) {
-      bool ran = false;
-      (void)run_due_timers(pp.timers, now, ran);
-    }
+    // Not here: the goroutine that parks still holds the lock that its commit releases, and a `fire`
+    // may want it. g0 runs them, after the commit (look_for_work).
+    if (pp.timers.first_when.load(relaxed) <= now) return nullptr;
   }
   const uint32_t tick = pp.tick.load(relaxed);
   if (tick % global_check_period == 0 && sched.global_len.load(relaxed) != 0) {
