@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Locks and wait groups on several Ps: contention, and objects that die as early as they may.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+#include <vector>
+
+#include "weft/sched/go.hpp"
+#include "weft/sched/run.hpp"
+#include "weft/sched/runtime.hpp"
+#include "weft/sched/task.hpp"
+#include "weft/sync/cond.hpp"
+#include "weft/sync/context.hpp"
+#include "weft/sync/mutex.hpp"
+#include "weft/sync/rw_mutex.hpp"
+#include "weft/sync/wait_group.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+TEST(Mutex, ContentionKeepsCountAndEndsUnlocked) {
+  weft::run({.procs = 4}, [] {
+    weft::mutex m;
+    int64_t plain = 0;
+    weft::wait_group all;
+    for (int g = 0; g < 16; ++g)
+      all.go([&] {
+        for (int i = 0; i < 3000; ++i) {
+          const std::lock_guard held(m);
+          ++plain;
+        }
+      });
+    all.wait();
+    EXPECT_EQ(plain, 48000);
+    EXPECT_TRUE(m.try_lock());
+    m.unlock();
+  });
+}
+
+TEST(Mutex, LongSectionsStarveNobody) {
+  weft::run({.procs = 4}, [] {
+    weft::mutex m;
+    weft::wait_group all;
+    for (int g = 0; g < 4; ++g)
+      all.go([&] {
+        for (int i = 0; i < 15; ++i) {
+          const std::lock_guard held(m);
+          const auto until = weft::now() + 300us;
+          while (weft::now() < until) continue;
+        }
+      });
+    all.wait();
+    EXPECT_TRUE(m.try_lock());
+    m.unlock();
+  });
+}
+
+/// An object whose last user destroys it right after its unlock.
+template <class Lock>
+void last_user_destroys() {
+  weft::run({.procs = 4}, [] {
+    struct object {
+      Lock lock;
+      int users = 4;
+    };
+    for (int round = 0; round < 500; ++round) {
+      auto* o = new object;
+      weft::wait_group all;
+      for (int g = 0; g < 4; ++g)
+        all.go([o] {
+          o->lock.lock();
+          const bool last = --o->users == 0;
+          o->lock.unlock();
+          if (last) delete o;
+        });
+      all.wait();
+    }
+  });
+}
+
+TEST(Mutex, TheLastUserMayDestroyIt) { last_user_destroys<weft::mutex>(); }
+TEST(RwMutex, TheLastUserMayDestroyIt) { last_user_destroys<weft::rw_mutex>(); }
+
+TEST(RwMutex, ReadersMayDestroyItRightAfterTheWriter) {
+  weft::run({.procs = 4}, [] {
+    for (int round = 0; round < 500; ++round) {
+      auto m = std::make_unique<weft::rw_mutex>();
+      m->lock();
+      weft::wait_group readers;
+      for (int g = 0; g < 3; ++g)
+        readers.go([&] {
+          m->lock_shared();
+          m->unlock_shared();
+        });
+      m->unlock();
+      readers.wait();
+      m.reset();
+    }
+  });
+}
+
+TEST(RwMutex, Contention) {
+  weft::run({.procs = 4}, [] {
+    weft::rw_mutex m;
+    int64_t plain = 0;
+    weft::wait_group all;
+    for (int g = 0; g < 8; ++g)
+      all.go([&, g] {
+        for (int i = 0; i < 2000; ++i) {
+          if ((g + i) % 4 == 0) {
+            const std::lock_guard held(m);
+            ++plain;
+          } else {
+            const std::shared_lock held(m);
+            EXPECT_GE(plain, 0);
+          }
+        }
+      });
+    all.wait();
+    EXPECT_EQ(plain, 4000);
+    EXPECT_TRUE(m.try_lock());
+    m.unlock();
+  });
+}
+
+TEST(WaitGroup, MayDieRightAfterWait) {
+  weft::run({.procs = 4}, [] {
+    for (int round = 0; round < 2000; ++round) {
+      auto wg = std::make_unique<weft::wait_group>();
+      wg->go([] {});
+      wg->go([] {});
+      wg->wait();
+      wg.reset();
+    }
+  });
+}
+
+TEST(Cond, MayDieRightAfterBroadcast) {
+  weft::run({.procs = 4}, [] {
+    for (int round = 0; round < 500; ++round) {
+      weft::mutex m;
+      auto c = std::make_unique<weft::cond>();
+      int waiting = 0;
+      weft::wait_group all;
+      for (int g = 0; g < 3; ++g)
+        all.go([&] {
+          std::unique_lock held(m);
+          ++waiting;
+          c->wait(held);
+        });
+      for (;;) {
+        const std::lock_guard held(m);
+        if (waiting == 3) break;
+        weft::yield();
+      }
+      c->broadcast();
+      c.reset();
+      all.wait();
+    }
+  });
+}
+
+TEST(Locks, ForeignThreadsAndGoroutinesTogether) {
+  weft::run({.procs = 2}, [] {
+    weft::rw_mutex rw;
+    weft::mutex m;
+    weft::cond turn;
+    int whose = 0;
+    int64_t plain = 0;
+    std::thread other([&] {
+      for (int i = 0; i < 300; ++i) {
+        std::unique_lock held(m);
+        turn.wait(held, [&] { return whose == 1; });
+        whose = 0;
+        turn.signal();
+        const std::lock_guard writing(rw);
+        ++plain;
+      }
+    });
+    for (int i = 0; i < 300; ++i) {
+      std::unique_lock held(m);
+      turn.wait(held, [&] { return whose == 0; });
+      whose = 1;
+      turn.signal();
+      const std::lock_guard writing(rw);
+      ++plain;
+    }
+    weft::blocking([&] { other.join(); });
+    EXPECT_EQ(plain, 600);
+  });
+}
+
+TEST(Context, TreesAreMadeAndEndedOnAllPs) {
+  weft::run({.procs = 4}, [] {
+    auto [root, cancel_root] = weft::with_cancel(weft::background());
+    weft::wait_group all;
+    for (int g = 0; g < 8; ++g)
+      all.go([g, root] {
+        for (int i = 0; i < 300; ++i) {
+          auto [a, cancel_a] = weft::with_timeout(root, std::chrono::microseconds(i % 50));
+          auto [b, cancel_b] = weft::with_cancel(a);
+          auto stop = weft::after_func(b, [] {});
+          if (i % 3 == 0) (void)b.done().recv();
+          if (i % 3 == 1) cancel_b();
+          if (g == 0 && i == 290) (void)stop();
+        }
+      });
+    all.wait();
+    EXPECT_FALSE(root.err());
+  });
+}
+
+}  // namespace
