@@ -71,7 +71,7 @@ WEFT_UNCHECKED void wait_group::wait() {
         lock_.unlock();
         return;
       }
-    } while (!state_.compare_exchange(state, state + 1, rt::relaxed, rt::acquire));
+    } while (!state_.compare_exchange(state, state + 1, rt::acquire, rt::acquire));
     rt::sudog self;
     self.g = rt::current();
     queue_.push_back(&self);
