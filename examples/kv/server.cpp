@@ -5,9 +5,10 @@
 // read once, run every complete command of what came, write all replies at once, give the buffers
 // back. So a batch costs one read and one write however many commands it holds.
 //
-// The end: accepting stops, and every connection's receiving side is shut down. A client's read
-// then returns what has been received before, which is still answered, and after that an end. Idle
-// clients find the end at once.
+// The end: accepting stops, and every connection gets a read deadline that each batch puts off: a
+// client is served until it has been silent for drain_silence. So what was sent before the end is
+// answered, on its way or not. (Shutting down the receiving sides instead would lose requests that
+// are still in the client's kernel.)
 #include "server.hpp"
 
 #include <chrono>
@@ -31,6 +32,8 @@ using namespace std::chrono_literals;
 inline constexpr size_t out_bytes_max = 64 * 1024;
 // How long requests that were sent before the end may take.
 inline constexpr auto drain_time = 10s;
+// Longer than a round trip in one data centre; shorter ends idle clients sooner.
+inline constexpr auto drain_silence = 100ms;
 
 work_area_pool& areas() {
   static work_area_pool pool;
@@ -112,7 +115,7 @@ void server::accept_clients(const weft::net::listener& from) {
 
 bool server::enter(session& s) {
   const std::scoped_lock hold(clients_lock_);
-  if (draining_) return false;
+  if (draining_.load(std::memory_order_relaxed)) return false;
   if (static_cast<int64_t>(clients_.size()) >= clients_max_.load(std::memory_order_relaxed)) {
     stats.refused.fetch_add(1, std::memory_order_relaxed);
     s.out.error("ERR max number of clients reached");
@@ -170,6 +173,8 @@ void server::serve_commands(session& s) {
       if (s.out.size() > out_bytes_max && !s.flush()) s.closing = true;
     }
     if (!s.flush()) break;
+    if (draining_.load(std::memory_order_seq_cst))
+      (void)s.connection.set_read_deadline(weft::now() + drain_silence);
     if (area->in.empty()) {
       parser.shrink();
       s.out.text().swap(area->out);
@@ -183,8 +188,10 @@ void server::serve_commands(session& s) {
 void server::drain() {
   {
     const std::scoped_lock hold(clients_lock_);
-    draining_ = true;
-    for (const auto& [id, s] : clients_) (void)s->connection.close_read();
+    // The flag first: who clears its deadline after ours (hangup_watch) sees the flag then.
+    draining_.store(true, std::memory_order_seq_cst);
+    for (const auto& [id, s] : clients_)
+      (void)s->connection.set_read_deadline(weft::now() + drain_silence);
   }
   const weft::chan<int> finished = weft::make_chan<int>();
   weft::go([this, finished] {

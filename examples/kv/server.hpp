@@ -77,7 +77,7 @@ class server {
 
   weft::mutex clients_lock_;
   std::map<uint64_t, session*> clients_;  // under clients_lock_, and their names
-  bool draining_ = false;                 // under clients_lock_
+  std::atomic<bool> draining_{false};     // set once, under clients_lock_
 };
 
 }  // namespace kv

@@ -120,8 +120,8 @@ class WeftKv:
         return Client(self.port, **how)
 
     def stop(self, number=signal.SIGTERM, timeout=20):
-        """Sends the signal; returns (exit code, stdout, stderr)."""
-        if self.process.poll() is None:
+        """Sends the signal, if any; returns (exit code, stdout, stderr)."""
+        if number is not None and self.process.poll() is None:
             self.process.send_signal(number)
         out, err = self.process.communicate(timeout=timeout)
         return self.process.returncode, out, err

@@ -43,7 +43,7 @@ class Shutdown(unittest.TestCase):
             self.assertEqual(slow.reply(), Status("OK"))
             self.assertEqual(slow.reply(), str(count).encode())
             self.assertTrue(slow.at_end())
-            self.end(kv)
+            self.end(kv, None)
 
     def processed(self, kv):
         with kv.client() as probe:
@@ -65,7 +65,7 @@ class Shutdown(unittest.TestCase):
                 return False
             wait_for("connections are refused", refused)
             self.assertEqual(slow.reply(), Status("OK"))
-            self.end(kv)
+            self.end(kv, None)
 
 
 if __name__ == "__main__":
