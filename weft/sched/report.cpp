@@ -8,11 +8,11 @@
 #include "weft/sched/internal/report.hpp"
 
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include <string>
 
+#include "weft/base/arch/arch.hpp"
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
 #include "weft/heap/internal/stack.hpp"
@@ -175,32 +175,30 @@ void dump_for_death(int fd, bool fatal_throw, void* context) noexcept {
 struct stack_call {
   void (*function)(void*) noexcept;
   void* argument;
-  ucontext_t back;
-  ucontext_t there;
+  uintptr_t back;  // saved stack pointer of on_report_stack()
 };
 
-void report_stack_entry(unsigned high, unsigned low) noexcept {
-  auto* call = reinterpret_cast<stack_call*>(uintptr_t{high} << 32 | low);
+/// First and only function of a report stack. on_report_stack() hands its argument over as the
+/// frame pointer, which the prologue saves where frame pointers point.
+__attribute__((noinline)) void report_stack_entry() noexcept {
+  auto* call = *static_cast<stack_call**>(__builtin_frame_address(0));
   call->function(call->argument);
+  uintptr_t unused = 0;
+  arch::switch_stacks(&unused, call->back);
 }
 
 }  // namespace
 
-void on_report_stack(void (*function)(void*) noexcept, void* argument) noexcept {
+__attribute__((noinline)) void on_report_stack(void (*function)(void*) noexcept,
+                                               void* argument) noexcept {
   void* memory = os::reserve_writable(report_stack_bytes);
-  stack_call call{function, argument, {}, {}};
-  if (memory == nullptr || getcontext(&call.there) != 0) {
-    function(argument);
-    return;
-  }
-  call.there.uc_stack.ss_sp = memory;
-  call.there.uc_stack.ss_size = report_stack_bytes;
-  call.there.uc_link = &call.back;
-  // makecontext passes ints: the pointer goes in two halves.
-  const auto address = reinterpret_cast<uintptr_t>(&call);
-  makecontext(&call.there, reinterpret_cast<void (*)()>(report_stack_entry), 2,
-              static_cast<unsigned>(address >> 32), static_cast<unsigned>(address));
-  swapcontext(&call.back, &call.there);
+  if (memory == nullptr) return function(argument);
+  stack_call call{function, argument, 0};
+  const uintptr_t top = reinterpret_cast<uintptr_t>(memory) + report_stack_bytes;
+  const uintptr_t sp = top - arch::call_bytes - sizeof(arch::saved_frame);
+  *reinterpret_cast<arch::saved_frame*>(sp) = {reinterpret_cast<uintptr_t>(&report_stack_entry),
+                                               reinterpret_cast<uintptr_t>(&call)};
+  arch::switch_stacks(&call.back, sp);
   os::release(memory, report_stack_bytes);
 }
 

@@ -22,6 +22,9 @@ static_assert(offsetof(saved_frame, pc) == 0 && offsetof(saved_frame, fp) == 8);
 
 /// Stack pointer of the parked function itself, given the saved one.
 inline constexpr size_t saved_frame_skip = sizeof(saved_frame) + 128;
+/// What a call leaves on the stack: at a function's first instruction, sp + call_bytes is a
+/// multiple of 16.
+inline constexpr size_t call_bytes = 8;
 /// DWARF register numbers of pc, frame pointer and stack pointer.
 inline constexpr int dwarf_pc = 16, dwarf_fp = 6, dwarf_sp = 7;
 
