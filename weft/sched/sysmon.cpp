@@ -6,7 +6,8 @@
 //   20 us   for a while after weft::blocking was entered (announced blocking is due after 20 us)
 //   300 us  while work waits, no P is idle and some P's tick does not move: a stall may be forming
 //   1 ms    while work waits and no P is idle;  2 ms otherwise
-//   without limit after 25 naps with all Ps idle; the first P to leave the idle list wakes it
+//   5 ms    while all Ps idle; after 8 of those a second at a time, and the first P to leave the idle
+//           list wakes it
 // Go starts at 20 us after every idle phase; under bursty load that cost 14 % of a server's CPU here.
 #include "weft/base/settings.hpp"
 #include "weft/sched/internal/scheduler.hpp"
@@ -20,7 +21,8 @@ inline constexpr int64_t nap_watching_ns = 300'000;
 inline constexpr int64_t nap_work_waits_ns = 1'000'000;
 inline constexpr int64_t nap_usual_ns = 2'000'000;
 inline constexpr int announced_rounds = 50;  // 1 ms of quick looks
-inline constexpr int idle_naps_max = 25;     // 50 ms
+inline constexpr int64_t nap_idle_ns = 5'000'000;
+inline constexpr int idle_naps_max = 8;  // 40 ms
 inline constexpr int64_t poll_stale_ns = 10'000'000;
 inline constexpr int64_t second_ns = 1'000'000'000;
 
@@ -77,7 +79,7 @@ void nap(monitor& self) noexcept {
     self.idle_naps = 0;
     sleep_for(self, 1, nap_length(self));
   } else if (++self.idle_naps < idle_naps_max) {
-    sleep_for(self, 1, nap_usual_ns);
+    sleep_for(self, 1, nap_idle_ns);
   } else {
     // Once a second all the same: trimming, the deadlock check, the trace line.
     const bool tracing = self.trace_period != 0 && self.trace_period < second_ns;
