@@ -47,7 +47,7 @@ void many_to_many(int64_t capacity) {
     weft::wait_group receivers;
     for (int s = 0; s < 4; ++s)
       senders.go([=] {
-        for (int i = 1; i <= 3000; ++i) c.send(counted(i));
+        for (int i = 1; i <= 20000; ++i) c.send(counted(i));
       });
     for (int r = 0; r < 4; ++r)
       receivers.go([&sum, c] {
@@ -56,7 +56,7 @@ void many_to_many(int64_t capacity) {
     senders.wait();
     c.close();
     receivers.wait();
-    EXPECT_EQ(sum.load(weft::rt::relaxed), 4 * 3000 * 3001 / 2);
+    EXPECT_EQ(sum.load(weft::rt::relaxed), int64_t{4} * 20000 * 20001 / 2);
   });
   EXPECT_EQ(counted::alive.load(weft::rt::relaxed), 0);
 }
@@ -203,7 +203,7 @@ TEST(Select, ManySelectsOnTheSameChannels) {
     weft::wait_group receivers;
     for (int s = 0; s < 3; ++s)
       senders.go([&channels] {
-        for (int i = 1; i <= 2000; ++i)
+        for (int i = 1; i <= 20000; ++i)
           weft::select(weft::on_send(channels[0], counted(i)),
                        weft::on_send(channels[1], counted(i)),
                        weft::on_send(channels[2], counted(i)));
@@ -223,7 +223,7 @@ TEST(Select, ManySelectsOnTheSameChannels) {
     receivers.wait();
     for (auto& c : channels)
       while (auto left = c.try_recv()) sum.fetch_add(left->value, weft::rt::relaxed);
-    EXPECT_EQ(sum.load(weft::rt::relaxed), 3 * 2000 * 2001 / 2);
+    EXPECT_EQ(sum.load(weft::rt::relaxed), int64_t{3} * 20000 * 20001 / 2);
   });
   EXPECT_EQ(counted::alive.load(weft::rt::relaxed), 0);
 }
@@ -239,7 +239,7 @@ TEST(Select, ShortTimeLimitsAgainstValues) {
                      weft::on_recv(stop, [&] { on = false; }));
     });
     int received = 0;
-    for (int i = 0; i < 2000; ++i)
+    for (int i = 0; i < 10000; ++i)
       weft::select(weft::on_recv(c, [&](std::optional<int>) { ++received; }),
                    weft::after(20us, [] {}));
     stop.close();

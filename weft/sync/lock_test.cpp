@@ -29,13 +29,13 @@ TEST(Mutex, ContentionKeepsCountAndEndsUnlocked) {
     weft::wait_group all;
     for (int g = 0; g < 16; ++g)
       all.go([&] {
-        for (int i = 0; i < 3000; ++i) {
+        for (int i = 0; i < 20000; ++i) {
           const std::lock_guard held(m);
           ++plain;
         }
       });
     all.wait();
-    EXPECT_EQ(plain, 48000);
+    EXPECT_EQ(plain, 320000);
     EXPECT_TRUE(m.try_lock());
     m.unlock();
   });
@@ -67,7 +67,7 @@ void last_user_destroys() {
       Lock lock;
       int users = 4;
     };
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < 1000; ++round) {
       auto* o = new object;
       weft::wait_group all;
       for (int g = 0; g < 4; ++g)
@@ -87,7 +87,7 @@ TEST(RwMutex, TheLastUserMayDestroyIt) { last_user_destroys<weft::rw_mutex>(); }
 
 TEST(RwMutex, ReadersMayDestroyItRightAfterTheWriter) {
   weft::run({.procs = 4}, [] {
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < 1000; ++round) {
       auto m = std::make_unique<weft::rw_mutex>();
       m->lock();
       weft::wait_group readers;
@@ -110,7 +110,7 @@ TEST(RwMutex, Contention) {
     weft::wait_group all;
     for (int g = 0; g < 8; ++g)
       all.go([&, g] {
-        for (int i = 0; i < 2000; ++i) {
+        for (int i = 0; i < 20000; ++i) {
           if ((g + i) % 4 == 0) {
             const std::lock_guard held(m);
             ++plain;
@@ -121,7 +121,7 @@ TEST(RwMutex, Contention) {
         }
       });
     all.wait();
-    EXPECT_EQ(plain, 4000);
+    EXPECT_EQ(plain, 40000);
     EXPECT_TRUE(m.try_lock());
     m.unlock();
   });
@@ -141,7 +141,7 @@ TEST(WaitGroup, MayDieRightAfterWait) {
 
 TEST(Cond, MayDieRightAfterBroadcast) {
   weft::run({.procs = 4}, [] {
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < 300; ++round) {
       weft::mutex m;
       auto c = std::make_unique<weft::cond>();
       int waiting = 0;
