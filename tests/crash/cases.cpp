@@ -123,7 +123,9 @@ FRAME int recurse(int depth) {
 }
 FRAME int overflow_case() {
   start_two();
-  return recurse(0);  // @call_recurse
+  const int result = recurse(0);  // @call_recurse
+  END;
+  return result;
 }
 
 FRAME void store(volatile int* to) {

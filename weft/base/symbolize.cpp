@@ -201,6 +201,9 @@ void hand_out(const lookup& at, size_t n, bool inlined, bool outermost_lambda) n
     if (frame.function.empty()) frame.function = readable_name(linkage, text, sizeof text);
   }
   if (entry.file != nullptr) frame.file = entry.file;
+  // libbacktrace puts clang's compilation directory in front of absolute paths, too.
+  if (const size_t twice = frame.file.find("//"); twice != std::string_view::npos)
+    frame.file.remove_prefix(twice + 1);
   frame.line = entry.line;
   frame.inlined = inlined;
   frame.module = at.module;
