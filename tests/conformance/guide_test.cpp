@@ -83,8 +83,8 @@ TEST(Guide, SwitchingACaseOff) {
     int received = 0;
     while (a || b) {                            // a nil channel is never ready
       weft::select(
-          weft::on_recv(a, [&](std::optional<int> v) { v ? void(++received) : void(a = nullptr); }),
-          weft::on_recv(b, [&](std::optional<int> v) { v ? void(++received) : void(b = nullptr); }));
+          weft::on_recv(a, [&](std::optional<int> v) { if (v) ++received; else a = nullptr; }),
+          weft::on_recv(b, [&](std::optional<int> v) { if (v) ++received; else b = nullptr; }));
     }
     EXPECT_EQ(received, 6);
   });

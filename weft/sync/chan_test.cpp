@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Channels and select on several Ps and from foreign threads; elements' lives; the case of aliasing.
+// Channels and select on several Ps and from foreign threads; elements' lives.
 #include "weft/sync/chan.hpp"
 
 #include <gtest/gtest.h>

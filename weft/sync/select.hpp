@@ -12,8 +12,9 @@
 // channel is ready, and panics. Channels and values are evaluated before choosing, functions run
 // after, outside the runtime: they may do anything. Nothing is allocated.
 //
-// A case refers to the channel's handle it was made from, which must live and not be assigned to
-// until select returns; handles passed as temporaries are kept. select_case keeps every handle.
+// A case refers to the channel of the handle it was made from, which must live and not be assigned
+// to until a case is chosen (its function may do so); handles passed as temporaries are kept.
+// select_case keeps every handle.
 #pragma once
 
 #include <concepts>
