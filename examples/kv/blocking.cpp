@@ -10,10 +10,9 @@
 #include <chrono>
 #include <cmath>
 
+#include "server.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sync/select.hpp"
-
-#include "server.hpp"
 
 namespace kv {
 
@@ -45,7 +44,8 @@ bool read_timeout(session& s, std::string_view text, std::chrono::nanoseconds& o
 
 enum class at_once : uint8_t { replied, must_wait };
 
-at_once try_pop(session& s, arguments keys, list_end end, const std::shared_ptr<list_waiter>& waiter) {
+at_once try_pop(session& s, arguments keys, list_end end,
+                const std::shared_ptr<list_waiter>& waiter) {
   const locked_keys locked(s.data, keys, s.now_ms);
   for (const std::string_view name : keys) {
     entry* e = locked.find(name);

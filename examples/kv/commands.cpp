@@ -68,8 +68,8 @@ const command_index& index() {
 }
 
 void reply_unknown(session& s, arguments a) {
-  std::string text = "ERR unknown command '" + std::string(a[0].substr(0, 128)) +
-                     "', with args beginning with: ";
+  std::string text =
+      "ERR unknown command '" + std::string(a[0].substr(0, 128)) + "', with args beginning with: ";
   const size_t head = text.size();
   for (size_t i = 1; i < a.size() && text.size() - head < 128; ++i)
     text += "'" + std::string(a[i].substr(0, 128 - (text.size() - head))) + "' ";
@@ -111,7 +111,8 @@ void execute(session& s, arguments a) {
     s.out.error("ERR wrong number of arguments for '" + std::string(c->name) + "' command");
     return;
   }
-  if (s.subscriptions != nullptr && s.subscriptions->count() != 0 && !allowed_while_subscribed(*c)) {
+  if (s.subscriptions != nullptr && s.subscriptions->count() != 0 &&
+      !allowed_while_subscribed(*c)) {
     s.out.error("ERR Can't execute '" + std::string(c->name) +
                 "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
                 "this context");

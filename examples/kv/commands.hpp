@@ -32,7 +32,7 @@ void execute(session& s, arguments a);
 [[nodiscard]] const command* find_command(std::string_view name) noexcept;
 [[nodiscard]] std::span<const command> all_commands() noexcept;
 
-// --- shared by the families -----------------------------------------------------------------------
+// --- shared by the families ------------------------------------------------------------------
 
 inline constexpr std::string_view wrong_type =
     "WRONGTYPE Operation against a key holding the wrong kind of value";

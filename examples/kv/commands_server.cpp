@@ -6,12 +6,11 @@
 #include <chrono>
 #include <cstdio>
 
-#include "weft/sched/dump.hpp"
-#include "weft/sched/runtime.hpp"
-
 #include "commands.hpp"
 #include "glob.hpp"
 #include "server.hpp"
+#include "weft/sched/dump.hpp"
+#include "weft/sched/runtime.hpp"
 
 namespace kv {
 
@@ -105,7 +104,7 @@ void hello(session& s, arguments a) {
   s.out.array(0);
 }
 
-// --- CLIENT, CONFIG, COMMAND -------------------------------------------------------------------------
+// --- CLIENT, CONFIG, COMMAND -----------------------------------------------------------------
 
 void client(session& s, arguments a) {
   if (is_word(a[1], "id") && a.size() == 2) {
@@ -209,7 +208,7 @@ void command_about(session& s, arguments a) {
   }
 }
 
-// --- INFO, DEBUG -------------------------------------------------------------------------------------
+// --- INFO, DEBUG -----------------------------------------------------------------------------
 
 int64_t resident_bytes() {
   std::FILE* file = std::fopen("/proc/self/statm", "re");
@@ -263,9 +262,10 @@ std::string info_section(session& s, std::string_view name) {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
     char text[128];
-    std::snprintf(text, sizeof text, "# CPU\r\nused_cpu_sys:%ld.%06ld\r\nused_cpu_user:%ld.%06ld\r\n",
-                  static_cast<long>(usage.ru_stime.tv_sec), static_cast<long>(usage.ru_stime.tv_usec),
-                  static_cast<long>(usage.ru_utime.tv_sec), static_cast<long>(usage.ru_utime.tv_usec));
+    std::snprintf(
+        text, sizeof text, "# CPU\r\nused_cpu_sys:%ld.%06ld\r\nused_cpu_user:%ld.%06ld\r\n",
+        static_cast<long>(usage.ru_stime.tv_sec), static_cast<long>(usage.ru_stime.tv_usec),
+        static_cast<long>(usage.ru_utime.tv_sec), static_cast<long>(usage.ru_utime.tv_usec));
     return text;
   }
   if (name == "weft") {

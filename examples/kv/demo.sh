@@ -28,7 +28,10 @@ for program in redis-cli redis-benchmark; do
   fi
 done
 
-if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' blue=$'\e[34m' off=$'\e[0m'; else bold='' dim='' blue='' off=''; fi
+bold='' dim='' blue='' off=''
+if [ -t 1 ]; then
+  bold=$'\e[1m' dim=$'\e[2m' blue=$'\e[34m' off=$'\e[0m'
+fi
 title() { printf '\n%s%s%s\n' "$bold$blue" "== $1" "$off"; }
 
 work=$(mktemp -d)
@@ -53,7 +56,8 @@ for _ in $(seq 100); do
   sleep 0.05
 done
 port=$(sed -n 's/.*ready on .*:\([0-9]*\)$/\1/p' "$work/out")
-printf 'a Redis-compatible server, one goroutine per client, on 127.0.0.1:%s (process %s)\n' "$port" "$pid"
+printf 'a Redis-compatible server, one goroutine per client, on 127.0.0.1:%s (process %s)\n' \
+  "$port" "$pid"
 
 title "redis-cli"
 cli() {
@@ -77,7 +81,8 @@ load() {
   if [ -t 1 ]; then
     redis-benchmark -p "$port" -c 50 -r 10000 -q "$@"
   else
-    redis-benchmark -p "$port" -c 50 -r 10000 -q "$@" | tr '\r' '\n' | grep 'per second' | sed 's/^ */  /'
+    redis-benchmark -p "$port" -c 50 -r 10000 -q "$@" | tr '\r' '\n' |
+      sed -n '/per second/s/^ */  /p'
   fi || { echo "demo: redis-benchmark failed ($name)" >&2; exit 1; }
 }
 title "redis-benchmark: 50 clients, one request at a time"

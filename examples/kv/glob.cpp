@@ -40,12 +40,16 @@ bool in_class(std::string_view pattern, size_t& at, char c) noexcept {
 /// Does one element of the pattern match c? `at` moves behind it.
 bool match_one(std::string_view pattern, size_t& at, char c) noexcept {
   switch (pattern[at]) {
-    case '?': ++at; return true;
-    case '[': return in_class(pattern, at, c);
+    case '?':
+      ++at;
+      return true;
+    case '[':
+      return in_class(pattern, at, c);
     case '\\':
       if (at + 1 < pattern.size()) ++at;
       [[fallthrough]];
-    default: return pattern[at++] == c;
+    default:
+      return pattern[at++] == c;
   }
 }
 

@@ -5,12 +5,11 @@
 #include <csignal>
 #include <cstdio>
 
+#include "options.hpp"
+#include "server.hpp"
 #include "weft/net/notify.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sync/context.hpp"
-
-#include "options.hpp"
-#include "server.hpp"
 
 namespace {
 

@@ -25,7 +25,8 @@ bool whole_number(std::string_view name, std::string_view text, int64_t least, i
 }  // namespace
 
 const char* usage() noexcept {
-  return "usage: weft-kv [--port N] [--bind ADDRESS] [--unix PATH] [--maxclients N] [--max-bulk BYTES]\n"
+  return "usage: weft-kv [--port N] [--bind ADDRESS] [--unix PATH] [--maxclients N] [--max-bulk "
+         "BYTES]\n"
          "  --port N          TCP port, 0..65535; 0 lets the system choose (default 6379)\n"
          "  --bind ADDRESS    address to listen on (default 127.0.0.1)\n"
          "  --unix PATH       listen on a Unix socket too\n"

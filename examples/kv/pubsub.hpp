@@ -12,12 +12,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "table.hpp"
 #include "weft/net/conn.hpp"
 #include "weft/sync/chan.hpp"
 #include "weft/sync/rw_mutex.hpp"
 #include "weft/sync/wait_group.hpp"
-
-#include "table.hpp"
 
 namespace kv {
 
@@ -65,8 +64,8 @@ class pubsub {
   [[nodiscard]] int64_t patterns();
 
  private:
-  using audience = std::unordered_map<std::string, std::vector<subscriber*>, text_hash,
-                                      std::equal_to<>>;
+  using audience =
+      std::unordered_map<std::string, std::vector<subscriber*>, text_hash, std::equal_to<>>;
   static void add(audience& to, subscriber& who, std::string_view name);
   static void remove(audience& from, subscriber& who, std::string_view name);
 

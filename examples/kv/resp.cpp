@@ -18,8 +18,7 @@ inline constexpr size_t npos = std::string_view::npos;
 size_t find_byte(std::string_view in, char wanted, size_t from) noexcept {
   if (from >= in.size()) return npos;
   const void* found = std::memchr(in.data() + from, wanted, in.size() - from);
-  return found == nullptr ? npos
-                          : static_cast<size_t>(static_cast<const char*>(found) - in.data());
+  return found == nullptr ? npos : static_cast<size_t>(static_cast<const char*>(found) - in.data());
 }
 
 bool is_space(char c) noexcept {
@@ -35,12 +34,18 @@ int hex_digit(char c) noexcept {
 
 char unescape(char c) noexcept {
   switch (c) {
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    case 'b': return '\b';
-    case 'a': return '\a';
-    default: return c;
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    case 'b':
+      return '\b';
+    case 'a':
+      return '\a';
+    default:
+      return c;
   }
 }
 
@@ -82,7 +87,8 @@ parse_status request_parser::next(std::string_view input, size_t& consumed) {
           return parse_status::error;
         }
         return parse_status::need_more;
-      case step::failed: return parse_status::error;
+      case step::failed:
+        return parse_status::error;
       case step::skipped:
         consumed += at_;
         reset();

@@ -15,11 +15,10 @@
 #include <cstdio>
 #include <mutex>
 
+#include "commands.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/runtime.hpp"
 #include "weft/sync/select.hpp"
-
-#include "commands.hpp"
 #include "work_area.hpp"
 
 namespace kv {
@@ -222,8 +221,8 @@ std::string server::describe_clients(uint64_t only_id) {
     out += "id=" + std::to_string(id) + " addr=" + s->address +
            " laddr=" + s->connection.local_addr().string() +
            " fd=" + std::to_string(s->connection.native_handle()) + " name=" + s->name +
-           " age=" + std::to_string((now - s->connected_ms) / 1000) + " idle=" +
-           std::to_string((now - s->active_ms.load(std::memory_order_relaxed)) / 1000) +
+           " age=" + std::to_string((now - s->connected_ms) / 1000) +
+           " idle=" + std::to_string((now - s->active_ms.load(std::memory_order_relaxed)) / 1000) +
            " db=0 resp=2\n";
   }
   return out;

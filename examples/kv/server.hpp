@@ -8,17 +8,16 @@
 #include <string>
 #include <vector>
 
-#include "weft/base/error.hpp"
-#include "weft/net/listener.hpp"
-#include "weft/sync/context.hpp"
-#include "weft/sync/mutex.hpp"
-#include "weft/sync/wait_group.hpp"
-
 #include "options.hpp"
 #include "pubsub.hpp"
 #include "resp.hpp"
 #include "session.hpp"
 #include "store.hpp"
+#include "weft/base/error.hpp"
+#include "weft/net/listener.hpp"
+#include "weft/sync/context.hpp"
+#include "weft/sync/mutex.hpp"
+#include "weft/sync/wait_group.hpp"
 
 namespace kv {
 

@@ -8,10 +8,9 @@
 #include <memory>
 #include <string>
 
-#include "weft/net/conn.hpp"
-
 #include "pubsub.hpp"
 #include "resp.hpp"
+#include "weft/net/conn.hpp"
 
 namespace kv {
 

@@ -109,7 +109,7 @@ void shard::serve_waiters(entry* e) {
   if (list.empty()) erase(e);
 }
 
-// --- all of them -----------------------------------------------------------------------------------
+// --- all of them -----------------------------------------------------------------------------
 
 store::store() {
   for (shard& s : shards_) s.owner_ = this;

@@ -19,11 +19,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "table.hpp"
 #include "weft/sync/chan.hpp"
 #include "weft/sync/context.hpp"
 #include "weft/sync/mutex.hpp"
-
-#include "table.hpp"
 
 namespace kv {
 

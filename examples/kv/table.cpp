@@ -87,8 +87,7 @@ void table::resize(size_t slots) {
 }
 
 entry* table::insert(std::string_view key, uint64_t hash) {
-  if ((count_ + 1) * 4 > slots_.size() * 3)
-    resize(slots_.empty() ? slots_min : slots_.size() * 2);
+  if ((count_ + 1) * 4 > slots_.size() * 3) resize(slots_.empty() ? slots_min : slots_.size() * 2);
   auto* e = new entry{hash, 0, std::string(key), {}};
   put(hash, e);
   ++count_;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parser and writers of RESP, glob patterns, the table: what needs no server.
+#include "resp.hpp"
+
 #include <gtest/gtest.h>
 
 #include <random>
@@ -7,7 +9,6 @@
 #include <string>
 
 #include "glob.hpp"
-#include "resp.hpp"
 #include "table.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -19,9 +20,12 @@ void feed(const std::string& text) {
 }
 
 TEST(resp, seeded_garbage) {
-  const std::string seeds[] = {
-      "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", "PING\r\n", "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nab\r\nc\r\n",
-      "SET \"a b\\x41\\n\" 'it\\'s'\r\n", "*0\r\n*-1\r\n\r\n*1\r\n$4\r\nPING\r\n", "*1\r\n$-1\r\n"};
+  const std::string seeds[] = {"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
+                               "PING\r\n",
+                               "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nab\r\nc\r\n",
+                               "SET \"a b\\x41\\n\" 'it\\'s'\r\n",
+                               "*0\r\n*-1\r\n\r\n*1\r\n$4\r\nPING\r\n",
+                               "*1\r\n$-1\r\n"};
   std::mt19937 random(20240607);
   for (int round = 0; round < 20000; ++round) {
     std::string text;
@@ -30,10 +34,18 @@ TEST(resp, seeded_garbage) {
     for (int changes = static_cast<int>(random() % 5); changes > 0 && !text.empty(); --changes) {
       const size_t at = random() % text.size();
       switch (random() % 4) {
-        case 0: text[at] = "*$\r\n0123456789-\"'\\ x"[random() % 20]; break;
-        case 1: text.erase(at, random() % 6); break;
-        case 2: text.insert(at, 1, static_cast<char>(random())); break;
-        default: text.insert(at, text.substr(0, random() % 20)); break;
+        case 0:
+          text[at] = "*$\r\n0123456789-\"'\\ x"[random() % 20];
+          break;
+        case 1:
+          text.erase(at, random() % 6);
+          break;
+        case 2:
+          text.insert(at, 1, static_cast<char>(random()));
+          break;
+        default:
+          text.insert(at, text.substr(0, random() % 20));
+          break;
       }
     }
     SCOPED_TRACE(round);

@@ -2,9 +2,9 @@
 // Writing and splitting addresses.
 #include "weft/net/address.hpp"
 
-#include <charconv>
-
 #include <arpa/inet.h>
+
+#include <charconv>
 
 namespace weft::net {
 
@@ -19,10 +19,16 @@ error address_error(std::string_view text, const char* what) {
 std::string address::string() const {
   char text[INET6_ADDRSTRLEN] = {};
   switch (kind) {
-    case family::none: return "";
-    case family::local: return path.empty() ? "@" : path;
-    case family::ipv4: ::inet_ntop(AF_INET, ip.data(), text, sizeof text); break;
-    case family::ipv6: ::inet_ntop(AF_INET6, ip.data(), text, sizeof text); break;
+    case family::none:
+      return "";
+    case family::local:
+      return path.empty() ? "@" : path;
+    case family::ipv4:
+      ::inet_ntop(AF_INET, ip.data(), text, sizeof text);
+      break;
+    case family::ipv6:
+      ::inet_ntop(AF_INET6, ip.data(), text, sizeof text);
+      break;
   }
   std::string host = text;
   if (scope != 0) host += "%" + std::to_string(scope);
@@ -43,16 +49,15 @@ std::string join_host_port(std::string_view host, uint16_t port) {
 
 result<host_port> split_host_port(std::string_view text) {
   const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos)
-    return fail(address_error(text, "missing port in address"));
+  if (colon == std::string_view::npos) return fail(address_error(text, "missing port in address"));
   std::string_view host = text.substr(0, colon);
   if (!host.empty() && host.front() == '[') {
     const size_t end = text.find(']');
     if (end == std::string_view::npos) return fail(address_error(text, "missing ']' in address"));
     if (end + 1 == text.size()) return fail(address_error(text, "missing port in address"));
     if (end + 1 != colon)
-      return fail(address_error(text, text[end + 1] == ':' ? "too many colons in address"
-                                                           : "missing port in address"));
+      return fail(address_error(
+          text, text[end + 1] == ':' ? "too many colons in address" : "missing port in address"));
     host = text.substr(1, end - 1);
   } else {
     if (host.find(':') != std::string_view::npos)

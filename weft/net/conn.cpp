@@ -2,13 +2,12 @@
 // conn: thin over rt::net_fd.
 #include "weft/net/conn.hpp"
 
-#include <array>
-
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <array>
 #include <vector>
 
 #include "weft/net/internal/net_fd.hpp"

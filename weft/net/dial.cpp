@@ -3,10 +3,10 @@
 // Time limits are the socket's write deadline; a canceled context sets one in the past.
 #include "weft/net/dial.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
-
-#include <sys/socket.h>
 
 #include "weft/net/internal/net_fd.hpp"
 #include "weft/net/internal/resolve.hpp"
@@ -94,7 +94,8 @@ result<conn> dial_all(const context* ctx, std::string_view network, std::string_
   };
   dialing how;
   how.ctx = ctx;
-  if (options.timeout.count() > 0) how.deadline_ns = nanoseconds_of(now()) + options.timeout.count();
+  if (options.timeout.count() > 0)
+    how.deadline_ns = nanoseconds_of(now()) + options.timeout.count();
   if (ctx != nullptr) {
     if (error ended = ctx->err()) return refuse(explain(how, ended));
     if (const auto limit = ctx->deadline()) {

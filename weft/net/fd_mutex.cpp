@@ -20,12 +20,12 @@ struct side_bits {
   uint64_t wait_mask;
 };
 constexpr side_bits bits_of(fd_side side) noexcept {
-  return side == fd_side::read
-             ? side_bits{1 << 1, uint64_t{1} << 23, field_max << 23}
-             : side_bits{1 << 2, uint64_t{1} << 43, field_max << 43};
+  return side == fd_side::read ? side_bits{1 << 1, uint64_t{1} << 23, field_max << 23}
+                               : side_bits{1 << 2, uint64_t{1} << 43, field_max << 43};
 }
 
-inline constexpr const char* too_many = "too many concurrent operations on one socket (max 1048575)";
+inline constexpr const char* too_many =
+    "too many concurrent operations on one socket (max 1048575)";
 
 }  // namespace
 
@@ -45,13 +45,14 @@ bool fd_mutex::decref() noexcept {
   return ((old - ref_one) & (closed_bit | ref_mask)) == closed_bit;
 }
 
-bool fd_mutex::incref_and_close() noexcept {
+bool fd_mutex::incref_and_close() noexcept WEFT_UNCHECKED {  // wake() locks
   constexpr uint64_t waits = bits_of(fd_side::read).wait_mask | bits_of(fd_side::write).wait_mask;
   uint64_t old = state_.load(relaxed);
   do {
     if ((old & closed_bit) != 0) return false;
     if ((old & ref_mask) == ref_mask) fatal(too_many);
-  } while (!state_.compare_exchange(old, ((old | closed_bit) + ref_one) & ~waits, acq_rel, relaxed));
+  } while (
+      !state_.compare_exchange(old, ((old | closed_bit) + ref_one) & ~waits, acq_rel, relaxed));
   if ((old & waits) != 0) {
     wake(readers_, (old & bits_of(fd_side::read).wait_mask) / bits_of(fd_side::read).wait_one);
     wake(writers_, (old & bits_of(fd_side::write).wait_mask) / bits_of(fd_side::write).wait_one);
@@ -59,7 +60,7 @@ bool fd_mutex::incref_and_close() noexcept {
   return true;
 }
 
-bool fd_mutex::lock(fd_side side) noexcept {
+bool fd_mutex::lock(fd_side side) noexcept WEFT_UNCHECKED {  // sleep() locks
   const side_bits bits = bits_of(side);
   for (;;) {
     uint64_t old = state_.load(relaxed);
@@ -80,7 +81,7 @@ bool fd_mutex::lock(fd_side side) noexcept {
   }
 }
 
-bool fd_mutex::unlock(fd_side side) noexcept {
+bool fd_mutex::unlock(fd_side side) noexcept WEFT_UNCHECKED {  // wake() locks
   const side_bits bits = bits_of(side);
   uint64_t old = state_.load(relaxed);
   uint64_t next = 0;

@@ -2,10 +2,10 @@
 // Listening.
 #include "weft/net/listener.hpp"
 
-#include <cerrno>
-
 #include <netinet/in.h>
 #include <sys/socket.h>
+
+#include <cerrno>
 
 #include "weft/net/internal/net_fd.hpp"
 #include "weft/net/internal/resolve.hpp"
@@ -57,7 +57,8 @@ result<listener> listen_on(const rt::resolved& what, const address& where, int& 
   if (const int bad = sys::bind_to(fd, native, bytes); bad != 0) return failed("bind", bad);
   made->learn_names();
   if (domain == AF_UNIX) made->unlink_on_close();
-  if (const int bad = sys::listen_on(fd, sys::max_backlog()); bad != 0) return failed("listen", bad);
+  if (const int bad = sys::listen_on(fd, sys::max_backlog()); bad != 0)
+    return failed("listen", bad);
   if (const int bad = made->open(); bad != 0) return failed("epoll_ctl", -bad);
   return listener(std::move(made));
 }

@@ -6,12 +6,12 @@
 // it has left.
 #include "weft/net/internal/net_fd.hpp"
 
-#include <cerrno>
-
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+
+#include <cerrno>
 
 #include "weft/net/internal/sys.hpp"
 
@@ -200,8 +200,8 @@ result<size_t> net_fd::write_vector(std::span<iovec> parts) {
       continue;
     }
     constexpr size_t parts_max = 1024;  // IOV_MAX on Linux
-    const long put = sys::transmit_vector(
-        fd_, parts.data(), parts.size() < parts_max ? parts.size() : parts_max);
+    const long put = sys::transmit_vector(fd_, parts.data(),
+                                          parts.size() < parts_max ? parts.size() : parts_max);
     if (put >= 0) {
       auto left = static_cast<size_t>(put);
       done += left;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections on the loopback: what Go programs expect of them.
+#include "weft/net/net.hpp"
+
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -9,11 +14,6 @@
 #include <thread>
 #include <vector>
 
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "weft/net/net.hpp"
 #include "weft/sched/internal/netpoll.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sched/runtime.hpp"
@@ -51,7 +51,9 @@ std::string read_text(const conn& c, size_t bytes) {
   return text;
 }
 
-std::string message_of(const auto& failed) { return failed ? "(no error)" : failed.error().message(); }
+std::string message_of(const auto& failed) {
+  return failed ? "(no error)" : failed.error().message();
+}
 
 TEST(net, echo) {
   weft::run([] {
@@ -413,7 +415,8 @@ TEST(net, dial_with_contexts) {
     {
       auto [ctx, cancel] = with_cancel(background());
       const uint32_t before = rt::netpoll_waiters();
-      auto dialing = spawn([&ctx, &full] { return net::dial(ctx, "tcp", full.at.addr().string()); });
+      auto dialing =
+          spawn([&ctx, &full] { return net::dial(ctx, "tcp", full.at.addr().string()); });
       until([&] { return rt::netpoll_waiters() == before + 1; });
       cancel();
       const auto got = dialing.join();
@@ -445,7 +448,8 @@ TEST(net, out_of_descriptors_is_an_error_that_says_so) {
     ::setrlimit(RLIMIT_NOFILE, &tight);
     const auto got = at.accept();
     ::setrlimit(RLIMIT_NOFILE, &before);
-    EXPECT_EQ(message_of(got), "accept tcp " + at.addr().string() + ": accept4: too many open files");
+    EXPECT_EQ(message_of(got),
+              "accept tcp " + at.addr().string() + ": accept4: too many open files");
     EXPECT_TRUE(at.accept()) << "the client has waited";
   });
 }

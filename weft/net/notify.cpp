@@ -2,6 +2,9 @@
 // The signal handler, its socket, and the goroutine that turns bytes into cancellations.
 #include "weft/net/notify.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -9,9 +12,6 @@
 #include <mutex>
 #include <string>
 #include <vector>
-
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "weft/base/atomic.hpp"
 #include "weft/base/panic.hpp"
@@ -59,11 +59,16 @@ __attribute__((noinline)) void on_signal(int number) {
 /// The text of Go's os.Signal.
 std::string signal_text(int number) {
   switch (number) {
-    case SIGINT: return "interrupt";
-    case SIGTERM: return "terminated";
-    case SIGHUP: return "hangup";
-    case SIGQUIT: return "quit";
-    default: break;
+    case SIGINT:
+      return "interrupt";
+    case SIGTERM:
+      return "terminated";
+    case SIGHUP:
+      return "hangup";
+    case SIGQUIT:
+      return "quit";
+    default:
+      break;
   }
   const char* name = ::sigabbrev_np(number);
   return name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(number);
@@ -103,9 +108,8 @@ void start(registry& r) {
 void check(int number) {
   const bool fault = number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL;
   if (number < 1 || number >= NSIG || number == SIGKILL || number == SIGSTOP || fault)
-    panic("notify_context: signal " + std::to_string(number) +
-          " cannot be waited for (1.." + std::to_string(NSIG - 1) +
-          " but SIGKILL, SIGSTOP and faults)");
+    panic("notify_context: signal " + std::to_string(number) + " cannot be waited for (1.." +
+          std::to_string(NSIG - 1) + " but SIGKILL, SIGSTOP and faults)");
 }
 
 void use(registry& r, int number) {

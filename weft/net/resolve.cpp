@@ -2,14 +2,13 @@
 // Addresses from text: numeric forms here, names by the system's resolver on a blocked thread.
 #include "weft/net/internal/resolve.hpp"
 
-#include <algorithm>
-#include <cstring>
-#include <memory>
-
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <sys/socket.h>
+
+#include <cstring>
+#include <memory>
 
 #include "weft/net/internal/sys.hpp"
 #include "weft/sched/runtime.hpp"
@@ -48,8 +47,9 @@ result<std::vector<net::address>> look_up_host(const std::string& host) {
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(list, &::freeaddrinfo);
   if (status != 0) {
     const bool unknown = status == EAI_NONAME || status == EAI_NODATA;
-    return fail(error("lookup " + host + ": " +
-                      (unknown ? std::string("no such host") : std::string(::gai_strerror(status)))));
+    return fail(
+        error("lookup " + host + ": " +
+              (unknown ? std::string("no such host") : std::string(::gai_strerror(status)))));
   }
   std::vector<net::address> out;
   for (const addrinfo* at = list; at != nullptr; at = at->ai_next) {
@@ -92,15 +92,15 @@ result<resolved> resolve(std::string_view network, std::string_view where,
     address.path = where;
     sockaddr_storage native;
     if (sys::to_native(address, native) == 0)
-      return fail(error("address " + std::string(where) +
-                        ": a Unix socket's path has 1 to 107 bytes"));
+      return fail(
+          error("address " + std::string(where) + ": a Unix socket's path has 1 to 107 bytes"));
     out.addresses.push_back(std::move(address));
     return out;
   }
   const bool any = network == "tcp";
   if (!any && network != "tcp4" && network != "tcp6")
-    return fail(error("unknown network " + std::string(network) +
-                      " (tcp, tcp4, tcp6 and unix are known)"));
+    return fail(
+        error("unknown network " + std::string(network) + " (tcp, tcp4, tcp6 and unix are known)"));
   out.network = "tcp";
   out.ipv6_only = network == "tcp6";
   const bool v4 = any || network == "tcp4";
@@ -115,15 +115,15 @@ result<resolved> resolve(std::string_view network, std::string_view where,
   } else {
     result<std::vector<net::address>> found = look_up_host(parts->host);
     if (!found) return fail(found.error());
-    out.addresses = std::move(*found);
     // IPv4 first, as Go listens; dialing tries all of them anyway.
-    std::stable_partition(out.addresses.begin(), out.addresses.end(),
-                          [](const net::address& a) { return a.kind == net::family::ipv4; });
-    if (any && purpose == resolve_purpose::listen) out.addresses.resize(1);
+    for (const net::family wanted : {net::family::ipv4, net::family::ipv6})
+      for (const net::address& a : *found)
+        if (a.kind == wanted) out.addresses.push_back(a);
+    if (any && purpose == resolve_purpose::listen && !out.addresses.empty())
+      out.addresses.resize(1);
   }
-  std::erase_if(out.addresses, [&](const net::address& a) {
-    return a.kind == net::family::ipv4 ? !v4 : !v6;
-  });
+  std::erase_if(out.addresses,
+                [&](const net::address& a) { return a.kind == net::family::ipv4 ? !v4 : !v6; });
   if (out.addresses.empty())
     return fail(error("address " + parts->host + ": no suitable address found"));
   for (net::address& a : out.addresses) a.port = parts->port;

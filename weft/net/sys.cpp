@@ -2,10 +2,6 @@
 // System calls of net/, each beginning and ending on one thread.
 #include "weft/net/internal/sys.hpp"
 
-#include <cctype>
-#include <cerrno>
-#include <cstring>
-
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +9,10 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <cctype>
+#include <cerrno>
+#include <cstring>
 
 #define WEFT_SYS __attribute__((noinline))
 
@@ -50,8 +50,8 @@ WEFT_SYS long transmit_vector(int fd, const iovec* parts, size_t count) noexcept
 
 WEFT_SYS int accept_one(int fd, sockaddr_storage* from, uint32_t* from_bytes) noexcept {
   socklen_t length = sizeof *from;
-  const int got = ::accept4(fd, reinterpret_cast<sockaddr*>(from), &length,
-                            SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int got =
+      ::accept4(fd, reinterpret_cast<sockaddr*>(from), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (got < 0) return -errno;
   *from_bytes = length;
   return got;
@@ -93,9 +93,7 @@ WEFT_SYS int peer_name(int fd, sockaddr_storage* out, uint32_t* bytes) noexcept 
   return 0;
 }
 
-WEFT_SYS int shut_down(int fd, int how) noexcept {
-  return ::shutdown(fd, how) == 0 ? 0 : -errno;
-}
+WEFT_SYS int shut_down(int fd, int how) noexcept { return ::shutdown(fd, how) == 0 ? 0 : -errno; }
 
 WEFT_SYS int close_fd(int fd) noexcept {
   // Linux has closed it even when it says EINTR; trying again could close another's.
@@ -190,7 +188,8 @@ uint32_t to_native(const net::address& from, sockaddr_storage& native) noexcept 
       const size_t head = offsetof(sockaddr_un, sun_path);
       return static_cast<uint32_t>(head + from.path.size() + (abstract ? 0 : 1));
     }
-    case net::family::none: break;
+    case net::family::none:
+      break;
   }
   return 0;
 }

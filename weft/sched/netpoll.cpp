@@ -9,8 +9,8 @@
 //   pointer    that goroutine is parked           any wake-up -> nil / ready, and readies it
 //
 // Whoever takes a pointer out of a word, and nobody else, readies that goroutine: exactly one
-// ready() per park. Deadlines and closing set a bit in `info` and then take the waiter out; a waiter
-// sets `wait` and then looks at `info`. Both are seq_cst, so one of the two sees the other.
+// ready() per park. Deadlines and closing set a bit in `info` and then take the waiter out; a
+// waiter sets `wait` and then looks at `info`. Both are seq_cst, so one of the two sees the other.
 //
 // Edge-triggered, both directions at once: one epoll_ctl per descriptor in its life, and none per
 // operation. The price is that a reader must have seen EAGAIN (or a short read) before it waits.
@@ -21,16 +21,17 @@
 //
 // Rejected: level-triggered one-shot (an epoll_ctl per wait), a list of waiters per word (fd locks
 // above already let one reader and one writer in), io_uring (a second back end, later).
-#include <cerrno>
-#include <climits>
-#include <ctime>
+#include "weft/sched/internal/netpoll.hpp"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <climits>
+#include <ctime>
+
 #include "weft/base/panic.hpp"
-#include "weft/sched/internal/netpoll.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 // As in base/os: errno's address must not be remembered across a switch to another thread.
@@ -203,8 +204,8 @@ WEFT_OWN_ERRNO int wait_events(epoll_event* events, int64_t delay_ns) noexcept {
     limit.tv_nsec = delay_ns % 1'000'000'000;
   }
   // Nanoseconds, so that a sleep of 100 us is not rounded up to a millisecond.
-  const int count = ::epoll_pwait2(poll.epoll_fd, events, batch_events,
-                                   delay_ns < 0 ? nullptr : &limit, nullptr);
+  const int count =
+      ::epoll_pwait2(poll.epoll_fd, events, batch_events, delay_ns < 0 ? nullptr : &limit, nullptr);
   if (count >= 0) return count;
   if (errno != ENOSYS) return -errno;  // before Linux 5.11: milliseconds, rounded up
   const int64_t ms = delay_ns <= 0 ? delay_ns : (delay_ns + 999'999) / 1'000'000;
@@ -342,7 +343,7 @@ void netpoll_after_fork() noexcept {
     if (pd->fd >= 0) (void)add_to_epoll(pd, pd->fd);
 }
 
-// --- called by net/ --------------------------------------------------------------------------------
+// --- called by net/ --------------------------------------------------------------------------
 
 poll_desc* poll_open(int fd, int& error) noexcept {
   error = netpoll_init();

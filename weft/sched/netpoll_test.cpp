@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Readiness, deadlines and eviction, on socket pairs.
+#include "weft/sched/internal/netpoll.hpp"
+
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <thread>
 #include <vector>
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "weft/sched/go.hpp"
-#include "weft/sched/internal/netpoll.hpp"
 #include "weft/sched/internal/section.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sched/runtime.hpp"
