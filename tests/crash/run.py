@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs one crash case and compares how it ends with golden/NAME.txt.
 
-    run.py PROGRAM NAME [--exact] [--update]
+    run.py [--exact] [--update] NAME COMMAND...
+
+COMMAND is the program, with its emulator in front when it is for another architecture.
 
 A golden file begins with `exit N` (or `signal N`) and then has stderr, normalized: addresses are
 0x?, offsets are gone, code outside cases.cpp has the position `weft` or `library`, and line numbers
@@ -34,7 +36,7 @@ SETTINGS = {
 USER_FRAMES_ONLY = {"quit", "abort", "bug", "traceback_system", "traceback_crash", "crash_null"}
 
 FRAME_POSITION = re.compile(r"^\t(/|\./|\.\./|\?)")
-REGISTER = re.compile(r"^(r[a-z0-9]{1,2}|sp|pc)\s+0x[0-9a-f]+$")
+REGISTER = re.compile(r"^(r[a-z0-9]{1,2}|x\d{1,2}|sp|pc)\s+0x[0-9a-f]+$")
 
 
 def labels():
@@ -59,7 +61,7 @@ def position(line, names):
 def normalize(text, user_only):
     names, out, lines = labels(), [], text.splitlines()
     for line in lines:
-        if REGISTER.match(line):
+        if REGISTER.match(line) or line.startswith("qemu: uncaught target signal"):
             continue
         if FRAME_POSITION.match(line):
             where = position(line, names)
@@ -82,11 +84,11 @@ def squeeze(text):
                   "recurse(...)\n\tcases.cpp:@recurse\n", text)
 
 
-def run(program, name):
+def run(command, name):
     case, extra = SETTINGS.get(name, (name, {}))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WEFT_")}
     environment.update({"WEFT_MAXPROCS": "1"}, **extra)
-    done = subprocess.run([program, case], env=environment, stdin=subprocess.DEVNULL,
+    done = subprocess.run([*command, case], env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
                           preexec_fn=no_core)
     status = "exit %d" % done.returncode if done.returncode >= 0 else "signal %d" % -done.returncode
@@ -99,10 +101,11 @@ def no_core():
 
 
 def main():
-    program, name = sys.argv[1], sys.argv[2]
+    arguments = [a for a in sys.argv[1:] if a not in ("--exact", "--update")]
+    name, command = arguments[0], arguments[1:]
     exact = "--exact" in sys.argv
     golden = HERE / "golden" / (name + ".txt")
-    status, text = run(program, name)
+    status, text = run(command, name)
     only = name in USER_FRAMES_ONLY
     if "--update" in sys.argv:
         golden.parent.mkdir(exist_ok=True)
