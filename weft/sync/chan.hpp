@@ -154,7 +154,7 @@ template <class Self, class T>
 class receiver {
  public:
   /// Parks until there is a value; nullopt once the channel is closed and drained.
-  [[nodiscard]] std::optional<T> recv() const {
+  std::optional<T> recv() const {
     return recv_value<T>(raw_self(), true, nullptr);
   }
   /// Never parks. nullopt: nothing there now, or closed and drained.

@@ -32,6 +32,17 @@ void cond::sleep(waiter& self) noexcept {
       &self, rt::wait_reason::cond_wait, this);
 }
 
+void cond::abandon(waiter& self) noexcept {
+  const rt::section s;
+  const rt::lock_scope held(lock_);
+  if (self.sg.queue != nullptr) {
+    queue_.remove(&self.sg);
+    return;
+  }
+  // Dequeued by a signal that may not have come to notify() yet: it still reads *self.
+  while (self.state.load(rt::acquire) != notified) rt::os::yield_thread();
+}
+
 void cond::notify(waiter* w) noexcept {
   rt::goroutine* gp = w->sg.g;
   // acq_rel: partners: both orders in sleep(). If it was not parked, *w is gone from here on.

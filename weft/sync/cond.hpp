@@ -29,7 +29,16 @@ class WEFT_API cond {
   void wait(Lockable& lock) {
     waiter self;
     enqueue(self);
-    lock.unlock();
+    if constexpr (noexcept(lock.unlock())) {
+      lock.unlock();
+    } else {
+      try {
+        lock.unlock();
+      } catch (...) {  // std::unique_lock throws if it does not hold its lock
+        abandon(self);
+        throw;
+      }
+    }
     sleep(self);
     lock.lock();
   }
@@ -58,6 +67,7 @@ class WEFT_API cond {
 
   void enqueue(waiter& self) noexcept;
   void sleep(waiter& self) noexcept;
+  void abandon(waiter& self) noexcept;
   static void notify(waiter* w) noexcept;
   static waiter* owner_of(rt::sudog* sg) noexcept { return static_cast<waiter*>(sg->element); }
 

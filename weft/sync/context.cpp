@@ -208,7 +208,7 @@ bool cancel_context(cancel_node& n, uint32_t how, const error& why) noexcept {
   return cancel_in_section(n, how, why);
 }
 
-context_callback* add_callback(const context& ctx, std::function<void()> f) {
+context_callback* add_callback(const context& ctx, callback_function f) {
   if (!ctx) panic("cannot create context from nil parent");
   auto* c = new context_callback;
   c->is_callback = true;

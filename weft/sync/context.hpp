@@ -279,7 +279,7 @@ template <std::equality_comparable K, class V>
 namespace rt {
 struct context_callback;
 WEFT_API void release_callback(context_callback* c) noexcept;
-[[nodiscard]] WEFT_API context_callback* add_callback(const context& ctx, std::function<void()> f);
+[[nodiscard]] WEFT_API context_callback* add_callback(const context& ctx, callback_function f);
 WEFT_API bool stop_callback(context_callback* c) noexcept;
 struct callback_deleter {
   void operator()(context_callback* c) const noexcept { release_callback(c); }
@@ -304,7 +304,7 @@ class [[nodiscard]] stop_func {
 template <class F>
   requires std::is_invocable_v<F&>
 stop_func after_func(const context& ctx, F f) {
-  return stop_func(rt::add_callback(ctx, std::function<void()>(std::move(f))));
+  return stop_func(rt::add_callback(ctx, rt::callback_function(std::move(f))));
 }
 
 /// A select case: ready once `ctx` is done. `f()`. The context must outlive the select.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -162,6 +163,21 @@ TEST(Cond, MayDieRightAfterBroadcast) {
       all.wait();
     }
   });
+}
+
+TEST(Cond, WaitWithoutTheLockThrowsAndLeavesTheQueue) {
+  weft::run({.procs = 1}, [] {
+    weft::mutex m;
+    weft::cond c;
+    std::unique_lock not_held(m, std::defer_lock);
+    EXPECT_THROW(c.wait(not_held), std::system_error);
+    c.broadcast();  // finds nobody
+  });
+}
+
+TEST(RwMutex, MayBeGlobal) {
+  static weft::rw_mutex global;  // destroyed at exit, after the last run
+  const std::lock_guard held(global);
 }
 
 TEST(Locks, ForeignThreadsAndGoroutinesTogether) {

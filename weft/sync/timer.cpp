@@ -123,7 +123,7 @@ void free_channel_timer(channel_timer* timer) noexcept {
 /// States: armed (a fire is to come), or not. The closure stays for reset().
 struct func_timer {
   timer_node node;
-  std::function<void()> f;
+  callback_function f;
   futex_mutex lock{lock_rank::sync};
   /// When f is due; never_ns: stopped or started. Under lock.
   int64_t due_ns = 0;
@@ -163,7 +163,7 @@ WEFT_UNCHECKED void fire_func(timer_node* node, int64_t at_ns) noexcept {
 
 }  // namespace
 
-func_timer* make_func_timer(int64_t duration_ns, std::function<void()> f) {
+func_timer* make_func_timer(int64_t duration_ns, callback_function f) {
   auto* t = new func_timer;
   t->f = std::move(f);
   t->node.fire = fire_func;

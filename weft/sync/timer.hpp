@@ -26,6 +26,7 @@ using time_point = std::chrono::steady_clock::time_point;
 
 namespace rt {
 
+using callback_function = std::move_only_function<void()>;
 struct func_timer;
 
 /// A channel with a timer that sends to it. `period_ns` > 0: again and again.
@@ -34,7 +35,7 @@ struct func_timer;
 WEFT_API bool stop_timer_channel(hchan* c) noexcept;
 WEFT_API bool reset_timer_channel(hchan* c, int64_t duration_ns, int64_t period_ns) noexcept;
 
-[[nodiscard]] WEFT_API func_timer* make_func_timer(int64_t duration_ns, std::function<void()> f);
+[[nodiscard]] WEFT_API func_timer* make_func_timer(int64_t duration_ns, callback_function f);
 WEFT_API bool stop_func_timer(func_timer* t) noexcept;
 WEFT_API bool reset_func_timer(func_timer* t, int64_t duration_ns) noexcept;
 WEFT_API void release_func_timer(func_timer* t) noexcept;
@@ -127,7 +128,7 @@ template <class Rep, class Period>
 template <class Rep, class Period, class F>
   requires std::is_invocable_v<F&>
 timer after_func(std::chrono::duration<Rep, Period> d, F f) {
-  return timer(rt::make_func_timer(rt::saturating_ns(d), std::function<void()>(std::move(f))));
+  return timer(rt::make_func_timer(rt::saturating_ns(d), rt::callback_function(std::move(f))));
 }
 
 }  // namespace weft

@@ -85,7 +85,7 @@ struct cancel_node : context_node, context_child {
 
 struct context_callback : context_child {
   context ctx;  // keeps the node whose list it is in
-  std::function<void()> f;
+  callback_function f;
   atomic<uint32_t> refs{2};  // the stop function; the list, then the goroutine
   bool stopped = false;      // for contexts that are never cancelled
 };
