@@ -52,7 +52,7 @@ void finish_go(goroutine* gp, void (*entry)(void*), void* closure) noexcept {
   submit_goroutine(gp);
 }
 
-// --- tasks ------------------------------------------------------------------------------------------
+// --- tasks ---
 
 namespace {
 inline constexpr uintptr_t task_running = 0;
@@ -83,7 +83,7 @@ bool task_state_base::done() const noexcept { return word_.load(acquire) == task
 
 bool task_state_base::drop() noexcept { return references_.fetch_sub(1, acq_rel) == 1; }
 
-// --- locals -----------------------------------------------------------------------------------------
+// --- locals ---
 
 namespace {
 /// The current goroutine's top: its own, so no section is needed to keep it.

@@ -6,6 +6,8 @@
 // trimming gives back pages from the bottom, so what is warm stays warm. Giving a page back and
 // touching it again costs more than 50 spawns, hence a batch is trimmed only after trim_age_ns
 // without use, and only a few batches a second.
+#include "weft/sched/internal/goroutine.hpp"
+
 #include <cstring>
 #include <new>
 
@@ -145,8 +147,7 @@ void spill_free_list(processor& pp) noexcept {
 
 void prepare(goroutine* gp) noexcept {
   // Trimmed: its pages went, so the descriptor is made anew. The slot was noted in the cell.
-  if (gp->top == nullptr)
-    attach_stack(gp, {gp->sp, reinterpret_cast<uintptr_t>(gp->wait_on)});
+  if (gp->top == nullptr) attach_stack(gp, {gp->sp, reinterpret_cast<uintptr_t>(gp->wait_on)});
   goroutine_top* top = gp->top;
   gp->flags &= flag_small_pool;
   gp->reason = wait_reason::none;
@@ -225,8 +226,7 @@ void submit_goroutine(goroutine* gp) noexcept {
     gp->id = sched.ids.fetch_add(1, relaxed);
     if ((gp->flags & flag_system) == 0) sched.created_without_p.fetch_add(1, relaxed);
   }
-  const uintptr_t limit =
-      top->closure_lo != 0 ? top->closure_lo : reinterpret_cast<uintptr_t>(top);
+  const uintptr_t limit = top->closure_lo != 0 ? top->closure_lo : reinterpret_cast<uintptr_t>(top);
   gp->sp = make_context(limit & ~uintptr_t{15});
   gp->fp = arch::read_fp_control();  // a goroutine inherits its creator's rounding mode
   fiber_create(gp);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // M's: worker threads and how they sleep; guests, the foreign threads that use the runtime; and the
 // check that nothing can ever run again.
-#include <cerrno>
+#include "weft/sched/internal/machine.hpp"
+
 #include <cxxabi.h>
 #include <pthread.h>
+
+#include <cerrno>
 
 #include "weft/base/panic.hpp"
 #include "weft/base/settings.hpp"
@@ -183,7 +186,7 @@ void stop_m(machine* mp) noexcept {
   acquire_p(mp, pp);
 }
 
-// --- deadlock ------------------------------------------------------------------------------------------
+// --- deadlock ---
 
 namespace {
 
@@ -228,7 +231,7 @@ void check_dead() noexcept {
   fatal("all goroutines are asleep - deadlock!");
 }
 
-// --- guests ----------------------------------------------------------------------------------------------
+// --- guests ---
 
 namespace {
 

@@ -278,7 +278,7 @@ void give_back(poll_desc* pd) noexcept {
 
 }  // namespace
 
-// --- called by the scheduler ---------------------------------------------------------------------
+// --- called by the scheduler ---
 
 int netpoll_init() noexcept {
   if (netpoll_initialized()) return 0;
@@ -343,7 +343,7 @@ void netpoll_after_fork() noexcept {
     if (pd->fd >= 0) (void)add_to_epoll(pd, pd->fd);
 }
 
-// --- called by net/ --------------------------------------------------------------------------
+// --- called by net/ ---
 
 poll_desc* poll_open(int fd, int& error) noexcept {
   error = netpoll_init();

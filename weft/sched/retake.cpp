@@ -4,7 +4,8 @@
 // A thread outside the runtime (in_rt == 0) may be computing or asleep in the kernel; it does not
 // touch its P there. The retaker claims `grant`, fences, looks at in_rt:
 //
-//   M, entry:  in_rt = 1; light_fence; load grant        retaker:  grant: P -> retaking; heavy_fence;
+//   M, entry:  in_rt = 1; light_fence; load grant        retaker:  grant: P -> retaking;
+//   heavy_fence;
 //                                                                  load in_rt
 //
 // One of the two sees the other. If M sees `retaking` it takes its P back by CAS; if the retaker
@@ -14,8 +15,8 @@
 // A robbed M goes on in user code without a P, as a guest: calls that cannot park work through the
 // global queue; a call that may park first gets a P again or queues its goroutine (regain_p).
 //
-// A request that found in_rt == 1 stays posted: the next entry sees it, reclaims, and yields. That is
-// the cooperative preemption of computing goroutines that do call the runtime.
+// A request that found in_rt == 1 stays posted: the next entry sees it, reclaims, and yields. That
+// is the cooperative preemption of computing goroutines that do call the runtime.
 //
 // Rejected: signals (no safe points in C++: malloc, std::mutex, the unwinder); CAS at both ends of
 // every call (18 ns against 2.5); one fence per P (13 us each when the P's thread runs).
@@ -223,7 +224,7 @@ int retake(int64_t now) noexcept {
   return static_cast<int>(count);
 }
 
-// --- stop the world --------------------------------------------------------------------------------
+// --- stop the world ---
 
 namespace {
 

@@ -50,8 +50,8 @@ void initialize_scheduler() {
   const settings& set = process_settings();
   (void)os::membarrier_register(set.plain_fence);
   sched.stack_bytes = stack_class_bytes(set.stack_bytes);
-  sched.cells = static_cast<goroutine*>(
-      os::reserve_writable(size_t{goroutines_max} * sizeof(goroutine)));
+  sched.cells =
+      static_cast<goroutine*>(os::reserve_writable(size_t{goroutines_max} * sizeof(goroutine)));
   if (sched.cells == nullptr)
     fatal("out of address space: 1 GiB for goroutine cells is refused (RLIMIT_AS?)");
   const int64_t now = os::monotonic_ns();

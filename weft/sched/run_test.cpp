@@ -68,9 +68,7 @@ TEST(Run, GoroutinesLeftBehindGoOnInTheNextRun) {
 }
 
 TEST(Run, RefusesToNest) {
-  weft::run([] {
-    EXPECT_THROW(weft::run([] {}), weft::panic_error);
-  });
+  weft::run([] { EXPECT_THROW(weft::run([] {}), weft::panic_error); });
 }
 
 TEST(Run, RefusesBadProcs) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// WEFT_DEBUG=schedtrace=MS[,scheddetail=1]: Go's lines (spec/runtime-text.md §1), so that tools that
-// read Go's read ours. Printed by sysmon; figures are a snapshot without stopping anything.
+// WEFT_DEBUG=schedtrace=MS[,scheddetail=1]: Go's lines (spec/runtime-text.md §1), so that tools
+// that read Go's read ours. Printed by sysmon; figures are a snapshot without stopping anything.
 #include <cstdarg>
 #include <cstdio>
 
@@ -64,10 +64,11 @@ void add_machines(line_writer& out) noexcept {
       out.add("%llu", static_cast<unsigned long long>(gp->id));
     else
       out.add("nil");
-    out.add(" mallocing=0 throwing=0 preemptoff= locks=0 dying=0 spinning=%s blocked=%s"
-            " lockedg=nil\n",
-            mp->spinning ? "true" : "false",
-            mp->park_word.load(relaxed) == 0 && gp == nullptr ? "true" : "false");
+    out.add(
+        " mallocing=0 throwing=0 preemptoff= locks=0 dying=0 spinning=%s blocked=%s"
+        " lockedg=nil\n",
+        mp->spinning ? "true" : "false",
+        mp->park_word.load(relaxed) == 0 && gp == nullptr ? "true" : "false");
   }
 }
 
@@ -89,12 +90,13 @@ void print_schedtrace(bool detailed) noexcept {
   static const int64_t start = os::monotonic_ns();
   line_writer out;
   const uint32_t procs = sched.procs.load(acquire);
-  out.add("SCHED %lldms: gomaxprocs=%u idleprocs=%u threads=%d spinningthreads=%u needspinning=%u "
-          "idlethreads=%d runqueue=%u",
-          static_cast<long long>((os::monotonic_ns() - start) / 1'000'000), procs,
-          sched.idle_p_count.load(relaxed), sched.machine_count.load(relaxed) + 1,
-          sched.spinning.load(relaxed), sched.need_spinning.load(relaxed), sched.idle_m_count,
-          sched.global_len.load(relaxed));
+  out.add(
+      "SCHED %lldms: gomaxprocs=%u idleprocs=%u threads=%d spinningthreads=%u needspinning=%u "
+      "idlethreads=%d runqueue=%u",
+      static_cast<long long>((os::monotonic_ns() - start) / 1'000'000), procs,
+      sched.idle_p_count.load(relaxed), sched.machine_count.load(relaxed) + 1,
+      sched.spinning.load(relaxed), sched.need_spinning.load(relaxed), sched.idle_m_count,
+      sched.global_len.load(relaxed));
   if (detailed) {
     out.add(" gcwaiting=%s nmidlelocked=0 stopwait=%d sysmonwait=%s\n",
             sched.stopping.load(relaxed) != 0 ? "true" : "false", sched.stop_wait,

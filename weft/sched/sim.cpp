@@ -266,9 +266,8 @@ void explore(uint64_t n, const std::function<void()>& f) {
     try {
       run(seed, f);
     } catch (const failure& e) {
-      const std::string text = std::string(e.what()) + "\nweft::sim: seed " +
-                               std::to_string(seed) + " failed; replay with WEFT_SEED=" +
-                               std::to_string(seed) + "\n";
+      const std::string text = std::string(e.what()) + "\nweft::sim: seed " + std::to_string(seed) +
+                               " failed; replay with WEFT_SEED=" + std::to_string(seed) + "\n";
       rt::os::write_all(2, text.data(), text.size());
       throw;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deterministic mode: a test's goroutines on one P, with the schedule chosen by a seed and a virtual
-// clock. The same seed gives the same run, always.
+// Deterministic mode: a test's goroutines on one P, with the schedule chosen by a seed and a
+// virtual clock. The same seed gives the same run, always.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What does not cooperate: blocking calls, announced or not, and computing goroutines. Others go on.
+// What does not cooperate: blocking calls, announced or not, and computing goroutines. Others go
+// on.
 #include <gtest/gtest.h>
-
 #include <poll.h>
 #include <unistd.h>
 
@@ -89,7 +89,8 @@ TEST(Stall, AComputingGoroutineThatCallsTheRuntimeYields) {
       }
     });
     // Leaf and parking calls that never park: the request posted by sysmon is honoured there.
-    while (turns < 20) (void)weft::num_goroutine(), weft::sleep_for(0ns), (void)weft::goroutine_id();
+    while (turns < 20)
+      (void)weft::num_goroutine(), weft::sleep_for(0ns), (void)weft::goroutine_id();
     stop = true;
     other.join();
   });

@@ -53,10 +53,9 @@ inline void enter_goroutine(machine* mp, goroutine* gp, const arch::fp_control& 
 #if WEFT_ASAN
 inline void sanitizer_start(machine* mp, goroutine* from, goroutine* to, bool last) noexcept {
   void** save = from != nullptr ? &from->top->asan_fake_stack : &mp->g0_asan_fake_stack;
-  const void* lo = to != nullptr ? reinterpret_cast<const void*>(to->top->stack_lo)
-                                 : mp->g0_stack_lo;
-  const size_t bytes =
-      to != nullptr ? to->top->stack_hi - to->top->stack_lo : mp->g0_stack_bytes;
+  const void* lo =
+      to != nullptr ? reinterpret_cast<const void*>(to->top->stack_lo) : mp->g0_stack_lo;
+  const size_t bytes = to != nullptr ? to->top->stack_hi - to->top->stack_lo : mp->g0_stack_bytes;
   // null: the fake stack of a goroutine that ends is destroyed, else it would leak.
   __sanitizer_start_switch_fiber(last ? nullptr : save, lo, bytes);
 }
@@ -74,8 +73,8 @@ inline void sanitizer_start(machine*, goroutine*, goroutine*, bool) noexcept {}
 inline void sanitizer_finish(machine*, goroutine*) noexcept {}
 #endif
 
-inline __attribute__((always_inline)) void change_stack(machine* mp, goroutine* from,
-                                                        goroutine* to, bool last) noexcept {
+inline __attribute__((always_inline)) void change_stack(machine* mp, goroutine* from, goroutine* to,
+                                                        bool last) noexcept {
   const arch::fp_control now = arch::read_fp_control();
   if (from != nullptr) leave_goroutine(mp, from, now);
   if (to != nullptr) enter_goroutine(mp, to, now);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The monitor thread: retakes Ps, polls the network when nobody does, starts threads for due timers,
-// prints schedtrace, gives cold stacks back. It has no P and runs no goroutines.
+// The monitor thread: retakes Ps, polls the network when nobody does, starts threads for due
+// timers, prints schedtrace, gives cold stacks back. It has no P and runs no goroutines.
 //
 // How long it naps decides how late a stall is seen and what an idle process costs:
 //   20 us   for a while after weft::blocking was entered (announced blocking is due after 20 us)
 //   300 us  while work waits, no P is idle and some P's tick does not move: a stall may be forming
 //   1 ms    while work waits and no P is idle;  2 ms otherwise
-//   5 ms    while all Ps idle; after 8 of those a second at a time, and the first P to leave the idle
+//   5 ms    while all Ps idle; after 8 of those a second at a time, and the first P to leave the
+//   idle
 //           list wakes it
-// Go starts at 20 us after every idle phase; under bursty load that cost 14 % of a server's CPU here.
+// Go starts at 20 us after every idle phase; under bursty load that cost 14 % of a server's CPU
+// here.
 #include "weft/base/settings.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 

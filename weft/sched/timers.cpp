@@ -6,6 +6,8 @@
 // Lock rule: only the heap's lock, and never while `fire` runs. `firing` is per heap and one thread
 // runs a heap at a time, so disarm_wait() can wait for exactly its node without the node being
 // touched after `fire` returned.
+#include "weft/sched/internal/timers.hpp"
+
 #include "weft/base/panic.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 

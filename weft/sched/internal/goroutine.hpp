@@ -87,9 +87,9 @@ enum g_flag : uint8_t {
   flag_has_exceptions = 1,  // top->exceptions holds live C++ exception globals
   flag_system = 2,          // the runtime's own: not counted, hidden below WEFT_TRACEBACK=system
   flag_main = 4,
-  flag_guest = 8,           // the cell of a foreign thread: ready() wakes a futex
-  flag_small_pool = 16,     // its stack has the default size: cell and stack are reused together
-  flag_sim = 32,            // of the deterministic world
+  flag_guest = 8,        // the cell of a foreign thread: ready() wakes a futex
+  flag_small_pool = 16,  // its stack has the default size: cell and stack are reused together
+  flag_sim = 32,         // of the deterministic world
 };
 
 /// What __cxa_get_globals() points to (Itanium C++ ABI §2.2.2): two words that must travel.

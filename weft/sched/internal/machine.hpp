@@ -66,16 +66,16 @@ struct alignas(64) machine {
   atomic<uint32_t> park_word{0};  // futex: 0 parked or about to, 1 woken
   int32_t tid = 0;
   uint32_t id = 0;
-  int state_fd = -1;              // sysmon: /proc/self/task/TID/stat
-  atomic<int64_t> robbed_at{0};   // when its P was taken; 0 when it has not been
+  int state_fd = -1;             // sysmon: /proc/self/task/TID/stat
+  atomic<int64_t> robbed_at{0};  // when its P was taken; 0 when it has not been
   bool blocked_when_robbed = false;
-  goroutine guest_cell{};         // the cell of a guest
+  goroutine guest_cell{};  // the cell of a guest
   goroutine_top guest_top{};
   void* g0_tsan_fiber = nullptr;
   void* g0_asan_fake_stack = nullptr;
   const void* g0_stack_lo = nullptr;
   size_t g0_stack_bytes = 0;
-  uint64_t random = 0;            // xorshift state: steal order, select order
+  uint64_t random = 0;  // xorshift state: steal order, select order
 };
 
 }  // namespace weft::rt

@@ -33,7 +33,7 @@ struct g_list {
   }
 };
 
-// --- called by the scheduler -------------------------------------------------------------------
+// --- called by the scheduler ---
 /// Creates the epoll descriptor and the wake-up eventfd on first use by anyone. 0 or an errno.
 int netpoll_init() noexcept;
 [[nodiscard]] bool netpoll_initialized() noexcept;
@@ -48,7 +48,7 @@ void netpoll_break() noexcept;
 /// Re-creates everything in the child of a fork.
 void netpoll_after_fork() noexcept;
 
-// --- called by net/ ----------------------------------------------------------------------------
+// --- called by net/ ---
 enum class poll_mode : uint8_t { read, write };
 enum class poll_result : uint8_t { ready, closing, timeout };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A P's run queue: a ring that its owner pushes to and pops from, and that thieves take halves of,
-// plus one slot that is run next. Structure of Go's runqput, runqget and runqgrab (runtime/proc.go).
+// plus one slot that is run next. Structure of Go's runqput, runqget and runqgrab
+// (runtime/proc.go).
 //
 //   head: next to take; advanced by CAS by owner and thieves.   tail: next free; owner only.
 //   Invariant 1: tail - head <= Size. Otherwise the owner overwrote a slot that was not taken.
@@ -44,7 +45,8 @@ class run_queue {
     }
   }
 
-  /// Owner only: the item that pop() returns after `ahead` others, or null. A hint: it may be stolen.
+  /// Owner only: the item that pop() returns after `ahead` others, or null. A hint: it may be
+  /// stolen.
   [[nodiscard]] Item* peek(uint32_t ahead) const noexcept {
     const uint32_t at = head_.load(relaxed) + ahead;
     const uint32_t left = tail_.load(relaxed) - at;

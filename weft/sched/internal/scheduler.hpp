@@ -24,47 +24,47 @@ struct scheduler {
   machine* idle_m = nullptr;
   g_list global;
   int32_t idle_m_count = 0;
-  int32_t stop_wait = 0;          // Ps that have not stopped yet
+  int32_t stop_wait = 0;  // Ps that have not stopped yet
   bool reported_thread_cap = false;
   // --- written under lock, read by anyone ----------------------------------------------------
   alignas(64) atomic<uint32_t> global_len{0};
   atomic<uint32_t> idle_p_count{0};
-  atomic<uint32_t> stopping{0};   // stop-the-world asked for, or the world stands still
+  atomic<uint32_t> stopping{0};  // stop-the-world asked for, or the world stands still
   // --- anyone ----------------------------------------------------------------------------------
   alignas(64) atomic<uint32_t> spinning{0};
   atomic<uint32_t> need_spinning{0};
-  alignas(64) atomic<int64_t> last_poll{0};   // 0: a thread waits in netpoll
-  atomic<int64_t> poll_until{0};              // until when it waits; 0: without limit
-  atomic<int64_t> coarse_now{0};              // refreshed by sysmon and by whoever reads a clock
+  alignas(64) atomic<int64_t> last_poll{0};  // 0: a thread waits in netpoll
+  atomic<int64_t> poll_until{0};             // until when it waits; 0: without limit
+  atomic<int64_t> coarse_now{0};             // refreshed by sysmon and by whoever reads a clock
   atomic<uint32_t> procs{0};
-  atomic<uint32_t> stop_note{0};              // futex: stop_wait reached 0
-  atomic<machine*> all_machines{nullptr};     // through all_link; only grows
-  atomic<int32_t> machine_count{0};           // worker threads alive, sysmon not counted
+  atomic<uint32_t> stop_note{0};           // futex: stop_wait reached 0
+  atomic<machine*> all_machines{nullptr};  // through all_link; only grows
+  atomic<int32_t> machine_count{0};        // worker threads alive, sysmon not counted
   atomic<uint32_t> next_machine_id{0};
-  atomic<int32_t> guests{0};                  // foreign threads attached
+  atomic<int32_t> guests{0};  // foreign threads attached
   atomic<int32_t> guests_parked{0};
-  atomic<int32_t> run_callers{0};             // 1 while weft::run or a sim is active
-  atomic<uint32_t> main_done{0};              // the main goroutine has returned
+  atomic<int32_t> run_callers{0};  // 1 while weft::run or a sim is active
+  atomic<uint32_t> main_done{0};   // the main goroutine has returned
   atomic<uint64_t> ids{1};
-  atomic<int64_t> created_without_p{0};       // goroutines made or ended by guests, net
+  atomic<int64_t> created_without_p{0};  // goroutines made or ended by guests, net
   atomic<uint32_t> cells_used{0};
   goroutine* cells = nullptr;
   processor* all_p[procs_max] = {};
-  atomic<uint32_t> p_made{0};                 // all_p[0..p_made) exist
-  atomic<uint32_t> injecting{0};              // sysmon holds goroutines it took from netpoll
+  atomic<uint32_t> p_made{0};     // all_p[0..p_made) exist
+  atomic<uint32_t> injecting{0};  // sysmon holds goroutines it took from netpoll
   // --- sysmon ---------------------------------------------------------------------------------
-  atomic<uint32_t> sysmon_sleeps{0};          // futex: 1 while it naps, 2 while it sleeps deeply
-  atomic<uint32_t> blocking_announced{0};     // somebody entered blocking() while it slept
+  atomic<uint32_t> sysmon_sleeps{0};       // futex: 1 while it naps, 2 while it sleeps deeply
+  atomic<uint32_t> blocking_announced{0};  // somebody entered blocking() while it slept
   futex_mutex retake_lock{lock_rank::retake};
   atomic<uint64_t> retakes{0};
   atomic<uint64_t> reclaims{0};
   atomic<int32_t> robbed_computing{0};
   atomic<int32_t> robbed_blocked{0};
-  size_t stack_bytes = 0;                     // default slot size
+  size_t stack_bytes = 0;  // default slot size
 };
 extern scheduler sched;
 
-// --- goroutine.cpp -----------------------------------------------------------------------------
+// --- goroutine.cpp ---
 /// A dead goroutine with a stack of at least `stack_bytes` (0: default). Needs a section. Null and
 /// a text in `why` when there is none to be had.
 goroutine* take_goroutine(size_t stack_bytes, const char*& why) noexcept;
@@ -84,7 +84,7 @@ void trim_stacks() noexcept;
 /// World stopped: a P's free list goes to the pool.
 void flush_free_list(processor& pp) noexcept;
 
-// --- switch.cpp --------------------------------------------------------------------------------
+// --- switch.cpp ---
 /// Leaves `from` (null: g0 of this thread) for `to` (null: g0). Returns when `from` is resumed,
 /// after the commit of whoever switched to it. Needs a section.
 void transfer(machine* mp, goroutine* from, goroutine* to) noexcept;
@@ -97,7 +97,7 @@ void fiber_create(goroutine* gp) noexcept;
 void fiber_destroy(goroutine* gp) noexcept;
 void fiber_adopt_thread(machine* mp) noexcept;
 
-// --- proc.cpp ----------------------------------------------------------------------------------
+// --- proc.cpp ---
 void run_queue_put(processor& pp, goroutine* gp, bool next) noexcept;
 void global_put(goroutine* gp) noexcept;
 void global_put_list(g_list& list) noexcept;
@@ -112,6 +112,11 @@ void idle_p_put(processor* pp) noexcept WEFT_REQUIRES(sched.lock);
 processor* idle_p_get(processor* preferred) noexcept WEFT_REQUIRES(sched.lock);
 /// A P that was taken from somebody finds a thread or becomes idle.
 void hand_off_p(processor* pp) noexcept;
+/// When the first timer of any P is due, or no_timer.
+int64_t earliest_timer() noexcept;
+/// The next number of this machine's generator.
+uint64_t next_random(machine* mp) noexcept;
+// --- find.cpp ---
 /// The scheduler's loop on g0; never returns for worker threads.
 [[noreturn]] void schedule_loop(machine* mp) noexcept;
 /// Picks what to run from the P at hand, without leaving the stack; null: ask g0.
@@ -120,7 +125,7 @@ void note_execute(processor& pp, goroutine* gp, bool inherits_slice) noexcept;
 /// Makes every goroutine in `list` (status waiting) runnable.
 void inject(g_list& list) noexcept;
 
-// --- machine.cpp -------------------------------------------------------------------------------
+// --- machine.cpp ---
 /// sysmon: a thread of ours without a P, for ever inside the runtime.
 void adopt_system_thread() noexcept;
 /// Runs `pp` (null: any idle one) on an idle or new thread.
@@ -132,7 +137,7 @@ void check_dead() noexcept;
 void guest_park(machine* mp, park_commit commit, void* argument) noexcept;
 void guest_ready(goroutine* gp) noexcept;
 
-// --- retake.cpp --------------------------------------------------------------------------------
+// --- retake.cpp ---
 /// One round: posts requests, one heavy fence, robs. Returns how many Ps were taken.
 int retake(int64_t now) noexcept;
 void stop_the_world() noexcept;
@@ -140,15 +145,15 @@ void start_the_world(uint32_t procs) noexcept;
 /// A thread gives its P to whoever stops the world. Needs a section; from g0 only.
 void surrender_p(machine* mp) noexcept;
 
-// --- run.cpp -----------------------------------------------------------------------------------
+// --- run.cpp ---
 /// Makes the global structures on first use, and the monitor thread if asked for.
 void initialize_runtime(bool with_monitor);
-// --- sysmon.cpp --------------------------------------------------------------------------------
+// --- sysmon.cpp ---
 void start_sysmon() noexcept;
 void wake_sysmon() noexcept;
-// --- schedtrace.cpp ----------------------------------------------------------------------------
+// --- schedtrace.cpp ---
 void print_schedtrace(bool detailed) noexcept;
-// --- sim.cpp -----------------------------------------------------------------------------------
+// --- sim.cpp ---
 int64_t sim_now() noexcept;
 void sim_ready(goroutine* gp) noexcept;
 void sim_enter(machine* mp, section_kind kind) noexcept;
@@ -157,7 +162,7 @@ void sim_call(void (*entry)(void*), void* closure) noexcept;
 uint64_t sim_goroutines() noexcept;
 /// sim::run's thread becomes the machine `mp` (null: a new one).
 machine* adopt_sim_thread(machine* mp) noexcept;
-// --- report.cpp, signals.cpp --------------------------------------------------------------------
+// --- report.cpp, signals.cpp ---
 void install_reports() noexcept;
 void prepare_signal_stack() noexcept;
 
