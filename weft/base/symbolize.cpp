@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -145,6 +146,7 @@ struct lookup {
   source_frame_sink sink = nullptr;
   void* data = nullptr;
   std::string_view module = {};
+  bool in_module = false;
   uintptr_t module_start = 0;
   const char* symbol = nullptr;
   uintptr_t symbol_start = 0;
@@ -233,12 +235,29 @@ void on_symbol(void* data, uintptr_t, const char* name, uintptr_t value, uintptr
   at.symbol_start = value;
 }
 
+/// The program's own file: the dynamic linker has no name for it.
+std::string_view program_file() noexcept {
+  static char path[512];
+  static constinit atomic<size_t> known{0};
+  size_t bytes = known.load(acquire);
+  if (bytes != 0) return {path, bytes};
+  // Two threads at once write the same.
+  const ssize_t got = ::readlink("/proc/self/exe", path, sizeof path);
+  if (got <= 0) return "/proc/self/exe";
+  bytes = static_cast<size_t>(got);
+  known.store(bytes, release);
+  return {path, bytes};
+}
+
 void find_module(lookup& at) noexcept {
   dl_find_object found{};
   if (_dl_find_object(reinterpret_cast<void*>(at.pc), &found) != 0) return;
-  at.module_start = reinterpret_cast<uintptr_t>(found.dlfo_map_start);
-  const char* name = found.dlfo_link_map != nullptr ? found.dlfo_link_map->l_name : "";
-  at.module = name != nullptr && *name != '\0' ? name : "/proc/self/exe";
+  at.in_module = true;
+  if (found.dlfo_link_map == nullptr) return;
+  // What tools like addr2line count from: 0 for a program that is not position-independent.
+  at.module_start = found.dlfo_link_map->l_addr;
+  const char* name = found.dlfo_link_map->l_name;
+  at.module = name != nullptr && *name != '\0' ? name : program_file();
 }
 
 }  // namespace
@@ -266,7 +285,7 @@ void symbolize(uintptr_t pc, source_frame_sink sink, void* data) noexcept {
   at.sink = sink;
   at.data = data;
   find_module(at);
-  backtrace_state* symbols = at.module_start != 0 ? state() : nullptr;
+  backtrace_state* symbols = at.in_module ? state() : nullptr;
   if (symbols != nullptr) {
     backtrace_syminfo(symbols, pc, on_symbol, ignore_error, &at);
     backtrace_pcinfo(symbols, pc, on_line, ignore_error, &at);

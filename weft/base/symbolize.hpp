@@ -25,7 +25,7 @@ struct source_frame {
   int line = 0;
   /// Inlined into the frame that follows; `offset` is 0 then.
   bool inlined = false;
-  /// pc minus the function's first address; without a symbol, minus the module's.
+  /// pc minus the function's first address; without a symbol, what addr2line -e MODULE wants.
   uintptr_t offset = 0;
   /// File of the module. Empty: the code belongs to no module.
   std::string_view module;
