@@ -33,6 +33,8 @@ inline constexpr size_t out_bytes_max = 64 * 1024;
 inline constexpr auto drain_time = 10s;
 // Longer than a round trip in one data centre; shorter ends idle clients sooner.
 inline constexpr auto drain_silence = 100ms;
+// For replies and messages that are still to be sent when a client's goroutine ends.
+inline constexpr auto last_words_time = 1s;
 
 work_area_pool& areas() {
   static work_area_pool pool;
@@ -131,15 +133,17 @@ void server::leave(session& s) {
 
 void server::serve(weft::net::conn c, uint64_t id) {
   session s(*this, data_, std::move(c), id);
-  if (enter(s)) {
-    serve_commands(s);
-    leave(s);
-  }
+  const bool entered = enter(s);
+  if (entered) serve_commands(s);
+  // Last words to a client that reads nothing must not keep us.
+  (void)s.connection.set_write_deadline(weft::now() + last_words_time);
   (void)s.flush();
   if (s.subscriptions != nullptr) {
     channels_.forget(*s.subscriptions);
     s.subscriptions.reset();
   }
+  // Until here drain() can close the connection under us.
+  if (entered) leave(s);
   (void)s.connection.close();
 }
 

@@ -82,7 +82,7 @@ class Clients(unittest.TestCase):
         wait_for("clients are gone", lambda: client_count(self.c) == 1)
 
     def test_twenty_thousand_idle_clients(self):
-        want = 20000
+        want = int(os.environ.get("WEFT_TEST_IDLE_CLIENTS", 20000))
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (want + 500, want + 500))
         except (ValueError, OSError):
@@ -104,7 +104,8 @@ class Clients(unittest.TestCase):
             self.assertEqual(client_count(control), count + 1)
             each = (resident_bytes(kv.process.pid) - before) / count
             print(f"{count} idle clients: {each:.0f} bytes resident each")
-            self.assertLess(each, 16384, "an idle client holds a buffer")
+            if want == 20000:
+                self.assertLess(each, 16384, "an idle client holds a buffer")
             control.send("PING")
             self.assertEqual(control.reply(), Status("PONG"))
             for s in idle:

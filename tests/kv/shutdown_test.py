@@ -45,6 +45,14 @@ class Shutdown(unittest.TestCase):
             self.assertTrue(slow.at_end())
             self.end(kv, None)
 
+    def test_a_subscriber_that_does_not_read_keeps_nobody(self):
+        with kvtest.WeftKv(PROGRAM) as kv, kv.client() as sub, kv.client() as c:
+            sub.do("SUBSCRIBE", "ch")
+            for _ in range(3000):  # more than sockets hold, less than its queue
+                c.send("PUBLISH", "ch", "x" * 10000)
+                self.assertEqual(c.reply(), 1)
+            self.end(kv)
+
     def processed(self, kv):
         with kv.client() as probe:
             text = probe.do("INFO", "stats")

@@ -63,6 +63,10 @@ result<conn> dial_one(const dialing& how, const address& to) {
     }
   }
   if (domain != AF_UNIX) rt::set_tcp_defaults(fd);
+  if (const int bad = made->start_connect(to); bad != 0) {
+    call = "connect";
+    return failed(sys::errno_error(bad));
+  }
   if (const int bad = made->open(); bad != 0) {
     call = "epoll_ctl";
     return failed(sys::errno_error(bad));
@@ -70,11 +74,11 @@ result<conn> dial_one(const dialing& how, const address& to) {
   if (how.deadline_ns != 0) (void)made->set_deadline(how.deadline_ns, false, true);
   error why;
   if (how.ctx == nullptr) {
-    why = made->connect(to, call);
+    why = made->finish_connect();
   } else {
     // Whoever cancels makes the wait end: 1 ns is in the past.
     auto stop = after_func(*how.ctx, [made] { (void)made->set_deadline(1, false, true); });
-    why = made->connect(to, call);
+    why = made->finish_connect();
     // Not prevented: it has run, or is about to spoil this socket's deadline.
     if (!stop() && !why) why = err_timeout;
   }

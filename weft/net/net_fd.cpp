@@ -263,44 +263,37 @@ result<std::shared_ptr<net_fd>> net_fd::accept() {
   return out;
 }
 
-error net_fd::connect(const net::address& to, const char*& call) {
+int net_fd::start_connect(const net::address& to) {
   sockaddr_storage native;
   const uint32_t bytes = sys::to_native(to, native);
-  if (bytes == 0) return sys::errno_error(EINVAL);
+  if (bytes == 0) return EINVAL;
+  const int number = -sys::connect_to(fd_, native, bytes);
+  if (number != 0 && number != EINPROGRESS && number != EINTR) return number;
+  remote_ = to;
+  connecting_ = number != 0;
+  return 0;
+}
+
+error net_fd::finish_connect() {
   if (!turns_.lock(fd_side::write)) return net::closed;
   error why;
-  int number = 0;
-  if (poll_reset(pd_, poll_mode::write) == poll_result::ready)
-    number = -sys::connect_to(fd_, native, bytes);
-  else
-    why = net::err_timeout;  // the deadline had passed before
-  if (number == EINPROGRESS || number == EALREADY || number == EINTR) {
-    for (;;) {
-      const poll_result can = poll_wait(pd_, poll_mode::write);
-      if (can != poll_result::ready) {
-        why = can == poll_result::timeout ? net::err_timeout : net::closed;
-        break;
-      }
-      number = sys::pending_error(fd_);
-      if (number != 0 && number != EINPROGRESS && number != EALREADY && number != EINTR) break;
-      // No error, and connected only if there is a peer: readiness may be of before the call.
-      sockaddr_storage peer;
-      uint32_t peer_bytes = 0;
-      if (sys::peer_name(fd_, &peer, &peer_bytes) == 0) {
-        number = 0;
-        break;
-      }
+  // Readiness without an error and without a peer is of before the call: wait again.
+  while (connecting_ && !why) {
+    const poll_result can = poll_wait(pd_, poll_mode::write);
+    if (can != poll_result::ready) {
+      why = can == poll_result::timeout ? net::err_timeout : net::closed;
+      break;
     }
-  }
-  if (!why && number != 0 && number != EISCONN) {
-    call = "connect";
-    why = sys::errno_error(number);
+    sockaddr_storage peer;
+    uint32_t peer_bytes = 0;
+    const int number = sys::pending_error(fd_);
+    if (number == 0)
+      connecting_ = sys::peer_name(fd_, &peer, &peer_bytes) != 0;
+    else if (number != EINPROGRESS && number != EALREADY && number != EINTR)
+      why = error::wrap("connect", sys::errno_error(number));
   }
   leave(fd_side::write);
-  if (!why) {
-    learn_names();
-    remote_ = to;
-  }
+  if (!why) learn_names();
   return why;
 }
 

@@ -296,6 +296,17 @@ TEST(net, wait_hangup_sees_the_end_past_unread_data) {
   });
 }
 
+TEST(net, wait_hangup_of_a_dialed_connection) {
+  weft::run([] {
+    const tcp_pair pair;
+    auto watching = spawn([&] { return pair.client.wait_hangup(); });
+    for (int i = 0; i < 100; ++i) weft::yield();
+    EXPECT_FALSE(watching.done()) << "a connection that is new is not gone";
+    (void)pair.server.close();
+    EXPECT_TRUE(watching.join());
+  });
+}
+
 TEST(net, wait_hangup_ends_by_deadline) {
   weft::run([] {
     const tcp_pair pair;

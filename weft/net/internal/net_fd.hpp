@@ -41,8 +41,11 @@ class net_fd {
   [[nodiscard]] result<void> wait_readable();
   [[nodiscard]] bool wait_hangup();
   [[nodiscard]] result<std::shared_ptr<net_fd>> accept();
-  /// Connects; `cause` of a failure, with `call` set to the system call that failed.
-  [[nodiscard]] error connect(const net::address& to, const char*& call);
+  /// Begins to connect; 0 or an errno. Before open(): epoll reports an unconnected socket as hung
+  /// up, and that is remembered for ever.
+  [[nodiscard]] int start_connect(const net::address& to);
+  /// Waits until connected, the write deadline or closing. The error names the system call.
+  [[nodiscard]] error finish_connect();
 
   [[nodiscard]] result<void> close();
   [[nodiscard]] result<void> shut_down(int how);
@@ -80,6 +83,8 @@ class net_fd {
   /// read turn.
   bool drained_ = true;
   bool unlink_ = false;
+  /// Between start_connect() and finish_connect(): not established yet.
+  bool connecting_ = false;
   net::address local_;
   net::address remote_;
 };
