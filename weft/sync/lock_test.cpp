@@ -213,19 +213,21 @@ TEST(Locks, ForeignThreadsAndGoroutinesTogether) {
 TEST(Context, TreesAreMadeAndEndedOnAllPs) {
   weft::run({.procs = 4}, [] {
     auto [root, cancel_root] = weft::with_cancel(weft::background());
+    weft::rt::atomic<int> ran{0};
     weft::wait_group all;
     for (int g = 0; g < 8; ++g)
-      all.go([g, root] {
+      all.go([&ran, g, root] {
         for (int i = 0; i < 300; ++i) {
           auto [a, cancel_a] = weft::with_timeout(root, std::chrono::microseconds(i % 50));
           auto [b, cancel_b] = weft::with_cancel(a);
-          auto stop = weft::after_func(b, [] {});
-          if (i % 3 == 0) (void)b.done().recv();
+          auto stop = weft::after_func(b, [&ran] { ran.fetch_add(1, weft::rt::relaxed); });
+          if (i % 3 == 0) b.done().recv();
           if (i % 3 == 1) cancel_b();
-          if (g == 0 && i == 290) (void)stop();
+          if (g == 0 && stop()) ran.fetch_add(1, weft::rt::relaxed);
         }
       });
     all.wait();
+    while (ran.load(weft::rt::relaxed) < 8 * 300) weft::yield();
     EXPECT_FALSE(root.err());
   });
 }
