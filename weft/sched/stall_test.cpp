@@ -163,6 +163,30 @@ TEST(Guests, ForeignThreadsSpawnYieldAndSleep) {
   });
 }
 
+TEST(Guests, AThreadUnknownToWeftMayStillWakeEverybody) {
+  // Everybody is asleep, yet it is no deadlock: the thread has not called Weft so far, and will.
+  weft::run({.procs = 2}, [] {
+    const gate g;
+    weft::rt::goroutine* self = nullptr;
+    std::thread stranger([&] {
+      g.wait();
+      const weft::rt::section entered;
+      weft::rt::ready(self);
+    });
+    {
+      const weft::rt::section entered(weft::rt::may_park);
+      self = weft::rt::current();
+      weft::rt::park(
+          [](weft::rt::goroutine*, void* argument) noexcept {
+            static_cast<const gate*>(argument)->open();
+            return true;
+          },
+          const_cast<gate*>(&g), weft::rt::wait_reason::semacquire, nullptr);
+    }
+    stranger.join();
+  });
+}
+
 TEST(SpareMachine, ThreadsDoNotPileUp) {
   weft::run({.procs = 2}, [] {
     std::atomic<int> done{0};
