@@ -38,10 +38,12 @@ struct registry {
   };
   std::map<int, handled> signals;
   uint64_t next_id = 1;
-  bool started = false;
+  /// The goroutine's end of the socket; null until the first notification.
+  std::unique_ptr<rt::net_fd> reader;
 };
 registry& the_registry() {
-  static registry made;
+  // Never destroyed: its goroutine and the handler outlive main().
+  static registry& made = *new registry;
   return made;
 }
 
@@ -83,26 +85,26 @@ void deliver(int number) {
       if (wanted == number) who.cancel(why);
 }
 
-void read_signals(const std::shared_ptr<rt::net_fd>& from) {
+void read_signals(rt::net_fd& from) {
   unsigned char numbers[64];
   for (;;) {
-    const result<size_t> got = from->read(numbers, sizeof numbers);
+    const result<size_t> got = from.read(numbers, sizeof numbers);
     if (!got) continue;
     for (size_t i = 0; i < *got; ++i) deliver(numbers[i]);
   }
 }
 
 void start(registry& r) {
-  if (r.started) return;
+  if (r.reader != nullptr) return;
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
     panic("notify_context: no descriptor for signals: " + rt::sys::errno_error(errno).message());
-  auto reader = std::make_shared<rt::net_fd>(pair[0], "unix");
+  auto reader = std::make_unique<rt::net_fd>(pair[0], "unix");
   if (const int number = reader->open(); number != 0)
     panic("notify_context: cannot watch for signals: " + rt::sys::errno_error(number).message());
   handler_fd.store(pair[1], rt::relaxed);
-  r.started = true;
-  weft::go({.name = "os/signal"}, [reader] { read_signals(reader); });
+  r.reader = std::move(reader);
+  weft::go({.name = "os/signal"}, [from = r.reader.get()] { read_signals(*from); });
 }
 
 void check(int number) {
