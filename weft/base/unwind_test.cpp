@@ -88,8 +88,10 @@ TEST(unwind, respects_max) {
   EXPECT_EQ(unwind(unwind_frame_here(), thread_bounds(), pcs, 0), 0u);
 }
 
+// Asked for before the signal: pthread_getattr_np() allocates.
+stack_bounds bounds_before_signal;
 void on_signal(int, siginfo_t*, void* context) {
-  last.count = unwind(unwind_frame_of(context), thread_bounds(), last.pcs, 64);
+  last.count = unwind(unwind_frame_of(context), bounds_before_signal, last.pcs, 64);
 }
 [[gnu::noinline]] void signalled() {
   std::raise(SIGUSR1);
@@ -97,6 +99,7 @@ void on_signal(int, siginfo_t*, void* context) {
 }
 
 TEST(unwind, starts_from_a_signal_context) {
+  bounds_before_signal = thread_bounds();
   struct sigaction action = {}, before = {};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO;
@@ -106,9 +109,12 @@ TEST(unwind, starts_from_a_signal_context) {
   EXPECT_TRUE(last.passes(signalled));
 }
 
-void record_in_handler(int) { record(); }
+void record_in_handler(int) {
+  last.count = unwind(unwind_frame_here(), bounds_before_signal, last.pcs, 64);
+}
 
 TEST(unwind, passes_a_signal_frame) {
+  bounds_before_signal = thread_bounds();
   struct sigaction action = {}, before = {};
   action.sa_handler = record_in_handler;
   sigaction(SIGUSR1, &action, &before);
@@ -181,6 +187,7 @@ void (*volatile no_function)() = nullptr;
 
 TEST(unwind, finds_who_called_a_null_function) {
   if (WEFT_ASAN || WEFT_TSAN) GTEST_SKIP() << "the sanitizer takes SIGSEGV";
+  bounds_before_signal = thread_bounds();
   struct sigaction action = {}, before = {};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO;
