@@ -288,8 +288,7 @@ void flush_free_list(processor& pp) noexcept {
   pp.free_count = 0;
 }
 
-void trim_stacks() noexcept {
-  const int64_t now = sched.coarse_now.load(relaxed);
+void trim_stacks(int64_t now) noexcept {
   for (uint32_t done = 0; done < trim_batches_max; ++done) {
     goroutine* head = nullptr;
     {
@@ -303,6 +302,8 @@ void trim_stacks() noexcept {
     }
     // attach_stack() writes the descriptor anew after the discard: one page each stays.
     for (goroutine* gp = head; gp != nullptr; gp = gp->link) {
+      // A trimmed batch may have been taken for a few spawns, and its rest given back.
+      if (gp->top == nullptr) continue;
       const stack_slot slot{gp->top->stack_lo, gp->top->stack_hi};
       gp->top = nullptr;
       gp->sp = slot.lo;

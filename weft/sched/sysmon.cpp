@@ -116,7 +116,7 @@ void start_for_timers(int64_t now) noexcept {
 void once_a_second(monitor& self, int64_t now) noexcept {
   if (now - self.last_second < second_ns) return;
   self.last_second = now;
-  trim_stacks();
+  trim_stacks(now);
   check_dead();  // a thread that kept the process from being dead may have ended
 }
 

@@ -80,7 +80,7 @@ inline uint32_t goroutine_cells() noexcept { return sched.cells_used.load(acquir
 /// Counts goroutines that have started and not ended, guests and system ones excluded.
 uint64_t count_goroutines() noexcept;
 /// Gives cold stacks back to the kernel, a few a call. Called by sysmon.
-void trim_stacks() noexcept;
+void trim_stacks(int64_t now) noexcept;
 /// World stopped: a P's free list goes to the pool.
 void flush_free_list(processor& pp) noexcept;
 
