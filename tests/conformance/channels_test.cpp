@@ -144,8 +144,7 @@ TEST(Channels, CloseWakesAllReceivers) {
   on_one_p([] {
     auto c = weft::make_chan<int>();
     std::vector<watched> receivers;
-    for (int i = 0; i < 5; ++i)
-      receivers.emplace_back([=] { EXPECT_EQ(c.recv(), std::nullopt); });
+    for (int i = 0; i < 5; ++i) receivers.emplace_back([=] { EXPECT_EQ(c.recv(), std::nullopt); });
     for (auto& g : receivers) EXPECT_EQ(g.blocked_on(), "chan receive");
     c.close();
     for (auto& g : receivers) g.join();

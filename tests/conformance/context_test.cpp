@@ -288,8 +288,7 @@ TEST(Context, ManyCancelAtOnce) {
       auto [ctx, cancel] = weft::with_cancel_cause(weft::background());
       auto [child, cancel_child] = weft::with_timeout(ctx, 50us);
       weft::wait_group all;
-      for (int g = 0; g < 4; ++g)
-        all.go([&cancel] { cancel(weft::error("one of four")); });
+      for (int g = 0; g < 4; ++g) all.go([&cancel] { cancel(weft::error("one of four")); });
       (void)child.done().recv();
       all.wait();
       EXPECT_TRUE(child.err());

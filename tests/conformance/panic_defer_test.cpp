@@ -33,9 +33,7 @@ TEST(PanicDefer, DefersRunInReverseOrderOnReturnAndOnPanic) {
 TEST(PanicDefer, DeferMayPark) {
   on_one_p([] {
     auto c = weft::make_chan<int>();
-    watched g([=] {
-      const weft::defer last([&] { c.send(1); });
-    });
+    watched g([=] { const weft::defer last([&] { c.send(1); }); });
     EXPECT_EQ(g.blocked_on(), "chan send");
     EXPECT_EQ(c.recv(), 1);
     g.join();

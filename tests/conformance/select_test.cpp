@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // spec/semantics.md §2: evaluation, choice, default, nil, closed, waiting.
+#include "weft/sync/select.hpp"
+
 #include <string>
 #include <vector>
 
 #include "conformance_testing.hpp"
 #include "weft/sync/context.hpp"
-#include "weft/sync/select.hpp"
 #include "weft/sync/timer.hpp"
 
 using namespace conformance;
@@ -55,9 +56,8 @@ TEST(Select, ChoosesUniformlyAmongFive) {
     std::vector<int> count(5);
     constexpr int rounds = 20000;
     for (int i = 0; i < rounds; ++i)
-      ++count[static_cast<size_t>(
-          weft::select(weft::on_recv(c), weft::on_recv(c), weft::on_recv(c), weft::on_recv(c),
-                       weft::after(0s, [] {})))];
+      ++count[static_cast<size_t>(weft::select(weft::on_recv(c), weft::on_recv(c), weft::on_recv(c),
+                                               weft::on_recv(c), weft::after(0s, [] {})))];
     for (int n : count) EXPECT_NEAR(n, rounds / 5, rounds * 0.025);
   });
 }

@@ -81,9 +81,8 @@ TYPED_TEST(Lockable, WaitersAreServedInOrder) {
         const std::lock_guard held(m);
         order.push_back(i);
       });
-      EXPECT_EQ(waiters.back().blocked_on(), (std::is_same_v<TypeParam, weft::mutex>)
-                                                 ? "sync.Mutex.Lock"
-                                                 : "sync.RWMutex.Lock");
+      EXPECT_EQ(waiters.back().blocked_on(),
+                (std::is_same_v<TypeParam, weft::mutex>) ? "sync.Mutex.Lock" : "sync.RWMutex.Lock");
     }
     m.unlock();
     for (auto& w : waiters) w.join();
@@ -145,14 +144,14 @@ TEST(Mutex, AStarvedWaiterIsHandedTheLock) {
     });
     EXPECT_EQ(starved.blocked_on(), "sync.Mutex.Lock");
     weft::sleep_for(2ms);
-    m.unlock();        // wakes it
-    m.lock();          // but we run, and take it
+    m.unlock();  // wakes it
+    m.lock();    // but we run, and take it
     while (!m.try_lock()) {
       // It loses, finds that it has waited more than 1 ms, and makes the mutex starving.
       if (starved.blocked_on() == "sync.Mutex.Lock") break;
     }
-    m.unlock();                   // hands over
-    EXPECT_FALSE(m.try_lock());   // free, but promised
+    m.unlock();                  // hands over
+    EXPECT_FALSE(m.try_lock());  // free, but promised
     starved.join();
     EXPECT_TRUE(m.try_lock());
     m.unlock();

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // spec/semantics.md §5: timers, tickers, after, tick, after_func, sleep; Go 1.23's rules.
-#include "weft/sync/timer.hpp"
-
 #include <string>
 
 #include "conformance_testing.hpp"
 #include "weft/sync/select.hpp"
+#include "weft/sync/timer.hpp"
 
 using namespace conformance;
 
@@ -212,8 +211,7 @@ TEST(Timers, NonPositiveDurationsFireAtOnce) {
 TEST(Timers, ManyFireInOrder) {
   on_one_p([] {
     auto order = weft::make_chan<int>(64);
-    for (int i = 63; i >= 0; --i)
-      weft::after_func(1ms + i * 50us, [=] { order.send(i); });
+    for (int i = 63; i >= 0; --i) weft::after_func(1ms + i * 50us, [=] { order.send(i); });
     int last = -1;
     int wrong = 0;
     for (int i = 0; i < 64; ++i) {

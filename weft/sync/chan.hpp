@@ -116,9 +116,7 @@ class chan_base {
   friend bool operator==(const chan_base& a, const chan_base& b) noexcept {
     return a.raw() == b.raw();
   }
-  friend bool operator==(const chan_base& a, std::nullptr_t) noexcept {
-    return a.raw() == nullptr;
-  }
+  friend bool operator==(const chan_base& a, std::nullptr_t) noexcept { return a.raw() == nullptr; }
 
  protected:
   constexpr chan_base() noexcept = default;
@@ -158,9 +156,7 @@ template <class Self, class T>
 class receiver {
  public:
   /// Parks until there is a value; nullopt once the channel is closed and drained.
-  std::optional<T> recv() const {
-    return recv_value<T>(raw_self(), true, nullptr);
-  }
+  std::optional<T> recv() const { return recv_value<T>(raw_self(), true, nullptr); }
   /// Never parks. nullopt: nothing there now, or closed and drained.
   [[nodiscard]] std::optional<T> try_recv() const {
     return recv_value<T>(raw_self(), false, nullptr);

@@ -110,11 +110,10 @@ TEST(SelectSim, TwoSelectsMeetInBothDirections) {
     int done = 0;
     auto body = [&] {
       for (int i = 0; i < 10; ++i) {
-        weft::select(
-            weft::on_send(a, 1, [&] { ++balance; }),
-            weft::on_recv(a, [&](std::optional<int> v) { balance -= *v; }),
-            weft::on_send(b, 1, [&] { ++balance; }),
-            weft::on_recv(b, [&](std::optional<int> v) { balance -= *v; }));
+        weft::select(weft::on_send(a, 1, [&] { ++balance; }),
+                     weft::on_recv(a, [&](std::optional<int> v) { balance -= *v; }),
+                     weft::on_send(b, 1, [&] { ++balance; }),
+                     weft::on_recv(b, [&](std::optional<int> v) { balance -= *v; }));
       }
       ++done;
     };
@@ -168,8 +167,8 @@ TEST(SelectSim, CloseWakesASelectOnManyChannels) {
             weft::select(weft::on_recv(open[0]), weft::on_recv(open[1]), weft::on_recv(open[2]));
         open[static_cast<size_t>(which)] = nullptr;  // Go's way to switch a case off
       }
-      EXPECT_EQ(weft::select(weft::on_recv(open[0]), weft::on_recv(open[1]),
-                             weft::on_recv(open[2]), weft::otherwise()),
+      EXPECT_EQ(weft::select(weft::on_recv(open[0]), weft::on_recv(open[1]), weft::on_recv(open[2]),
+                             weft::otherwise()),
                 3);
     });
     all.wait();

@@ -215,8 +215,8 @@ TEST(Select, ManySelectsOnTheSameChannels) {
         };
         for (bool open = true; open;)
           weft::select(weft::on_recv(channels[2], add), weft::on_recv(channels[0], add),
-                       weft::on_recv(channels[1], add),
-                       weft::on_recv(stop, [&] { open = false; }), weft::after(1h, [] {}));
+                       weft::on_recv(channels[1], add), weft::on_recv(stop, [&] { open = false; }),
+                       weft::after(1h, [] {}));
       });
     senders.wait();
     stop.close();

@@ -26,8 +26,8 @@ void cond::sleep(waiter& self) noexcept {
       [](rt::goroutine*, void* argument) noexcept {
         uint32_t expected = waiting;
         // release: the frame is written when notify() reads it. acquire: as above.
-        return static_cast<waiter*>(argument)->state.compare_exchange(expected, parked,
-                                                                      rt::release, rt::acquire);
+        return static_cast<waiter*>(argument)->state.compare_exchange(expected, parked, rt::release,
+                                                                      rt::acquire);
       },
       &self, rt::wait_reason::cond_wait, this);
 }

@@ -52,9 +52,8 @@ WEFT_UNCHECKED void close_done(hchan* c, sudog**& tail) noexcept {
 }
 
 /// One node's part of a cancellation: own channel first, then the children onto the lists.
-WEFT_UNCHECKED void end_node(cancel_node& n, uint32_t how, const error& why,
-                             cancel_node*& pending, context_callback*& callbacks,
-                             sudog**& waiters_tail) noexcept {
+WEFT_UNCHECKED void end_node(cancel_node& n, uint32_t how, const error& why, cancel_node*& pending,
+                             context_callback*& callbacks, sudog**& waiters_tail) noexcept {
   n.cause = why;
   // release: partner: the acquire in err(): the cause is written. Before the channel is closed,
   // so that whoever sees that finds an error.

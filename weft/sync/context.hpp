@@ -103,8 +103,8 @@ template <class V>
 
 /// What a context key is stored as: literals by their text, the rest by value.
 template <class K>
-using stored_key = std::conditional_t<std::convertible_to<const K&, std::string_view>,
-                                      std::string, std::decay_t<K>>;
+using stored_key = std::conditional_t<std::convertible_to<const K&, std::string_view>, std::string,
+                                      std::decay_t<K>>;
 
 }  // namespace rt
 
@@ -148,9 +148,7 @@ class WEFT_API context {
   [[nodiscard]] std::string string() const;
 
   [[nodiscard]] explicit operator bool() const noexcept { return node_ != nullptr; }
-  friend bool operator==(const context& a, const context& b) noexcept {
-    return a.node_ == b.node_;
-  }
+  friend bool operator==(const context& a, const context& b) noexcept { return a.node_ == b.node_; }
 
   /// For Weft's own code. The channel of done(), without a reference.
   [[nodiscard]] rt::hchan* done_raw() const;
@@ -229,15 +227,14 @@ WEFT_API context_and_cancel with_cancel(const context& parent);
 WEFT_API context_and_cancel_cause with_cancel_cause(const context& parent);
 /// A child that ends at `when`, if its parent does not end earlier. `cause` is what cause() tells
 /// after the deadline; default: deadline_exceeded.
-WEFT_API context_and_cancel with_deadline(const context& parent, time_point when,
-                                          error cause = {});
+WEFT_API context_and_cancel with_deadline(const context& parent, time_point when, error cause = {});
 template <class Rep, class Period>
 context_and_cancel with_timeout(const context& parent, std::chrono::duration<Rep, Period> d,
                                 error cause = {}) {
   const int64_t now_ns = now().time_since_epoch().count();
   const int64_t ns = rt::saturating_ns(d);
-  const int64_t when = ns <= 0 ? now_ns + (ns < -now_ns ? -now_ns : ns)
-                               : rt::deadline_after(now_ns, ns);
+  const int64_t when =
+      ns <= 0 ? now_ns + (ns < -now_ns ? -now_ns : ns) : rt::deadline_after(now_ns, ns);
   return with_deadline(parent, time_point(std::chrono::nanoseconds(when)), std::move(cause));
 }
 /// A child that is never cancelled, has no deadline, and keeps the values.

@@ -75,8 +75,7 @@ const void* context::find(const void* key) const noexcept {
   return nullptr;
 }
 
-const void* context::find(const rt::context_key_base& key,
-                          const std::type_info& value_type) const {
+const void* context::find(const rt::context_key_base& key, const std::type_info& value_type) const {
   for (const rt::context_node* n = node_; n != nullptr; n = n->parent) {
     if (n->kind != rt::context_kind::value) continue;
     const auto* v = static_cast<const rt::value_node*>(n);
@@ -125,8 +124,7 @@ std::string duration_text(int64_t ns) {
 /// The wall clock's time at which the monotonic one will show `when_ns`.
 std::string wall_time_text(int64_t when_ns, int64_t now_ns) {
   // weft::sim's clock counts from 1970 itself.
-  const int64_t wall_ns =
-      rt::sim_enabled ? when_ns : rt::os::realtime_ns() + (when_ns - now_ns);
+  const int64_t wall_ns = rt::sim_enabled ? when_ns : rt::os::realtime_ns() + (when_ns - now_ns);
   constexpr int64_t second_ns = 1'000'000'000;
   const std::time_t seconds = wall_ns / second_ns;
   std::tm utc{};
@@ -161,7 +159,9 @@ std::string context::string() const {
         text += "context.Background";
         break;
       case rt::context_kind::todo:
-        text += "context.TO" "DO";  // Go's word
+        text +=
+            "context.TO"
+            "DO";  // Go's word
         break;
       case rt::context_kind::cancel:
         text += ".WithCancel";

@@ -116,7 +116,7 @@ TEST(TimerSim, TickerMissesWhatASlowReceiverMisses) {
     const auto start = weft::now();
     weft::ticker t(10ms);
     EXPECT_EQ(*t.c().recv() - start, 10ms);
-    weft::sleep_for(35ms);                    // 20, 30, 40 pass; the first of them is kept
+    weft::sleep_for(35ms);  // 20, 30, 40 pass; the first of them is kept
     EXPECT_EQ(*t.c().recv() - start, 20ms);
     EXPECT_EQ(*t.c().recv() - start, 50ms);
     t.stop();

@@ -208,8 +208,7 @@ TEST(SemaphoreSim, CancellationsLoseNoUnits) {
     for (int g = 0; g < 5; ++g)
       all.go([&, g] {
         for (int i = 0; i < 4; ++i) {
-          auto [ctx, cancel] =
-              weft::with_timeout(weft::background(), std::chrono::milliseconds(g));
+          auto [ctx, cancel] = weft::with_timeout(weft::background(), std::chrono::milliseconds(g));
           const int64_t n = 1 + (g + i) % 3;
           if (!s.acquire(ctx, n)) continue;
           used += static_cast<int>(n);

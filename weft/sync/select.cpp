@@ -35,8 +35,8 @@ namespace {
 struct select_frame {
   scase* cases;
   std::byte* waits_room;  // for a sudog per case; made in step 3
-  uint16_t* poll_order;  // cases with a channel, shuffled; poll_count of them
-  uint16_t* lock_order;  // the same, by address
+  uint16_t* poll_order;   // cases with a channel, shuffled; poll_count of them
+  uint16_t* lock_order;   // the same, by address
   int poll_count = 0;
   int otherwise = -1;
   int timer = -1;  // the case whose time comes first
@@ -92,8 +92,7 @@ WEFT_UNCHECKED bool poll_one_by_one(select_frame& f, select_outcome& out) noexce
   const bool timer_ready = f.timer >= 0 && f.cases[f.timer].duration_ns <= 0;
   int timer_turn = -1;
   if (timer_ready)
-    timer_turn =
-        static_cast<int>((random_u32() * (static_cast<uint64_t>(f.poll_count) + 1)) >> 32);
+    timer_turn = static_cast<int>((random_u32() * (static_cast<uint64_t>(f.poll_count) + 1)) >> 32);
   for (int i = 0; i <= f.poll_count; ++i) {
     if (i == timer_turn) {
       out = {f.timer, chan_status::ok};
@@ -217,8 +216,13 @@ WEFT_UNCHECKED select_outcome leave_queues(select_frame& f) noexcept {
 
 WEFT_UNCHECKED select_outcome select_go(scase* cases, std::byte* waits, uint16_t* order,
                                         int n) noexcept {
-  select_frame f{.cases = cases, .waits_room = waits, .poll_order = order, .lock_order = order + n,
-                 .claimed = atomic<uint32_t>{0}, .node = {}, .timer_wait = {}};
+  select_frame f{.cases = cases,
+                 .waits_room = waits,
+                 .poll_order = order,
+                 .lock_order = order + n,
+                 .claimed = atomic<uint32_t>{0},
+                 .node = {},
+                 .timer_wait = {}};
   section s(may_park);
   sort_cases_out(f, n);
   select_outcome out{};

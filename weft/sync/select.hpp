@@ -198,8 +198,7 @@ int select(Cases&&... cases) {
     rt::select_room<count> room;
     int i = 0;
     (cases.prepare(room.cases[i++]), ...);
-    const rt::select_outcome chosen =
-        rt::select_go(room.cases, room.waits, room.order, count);
+    const rt::select_outcome chosen = rt::select_go(room.cases, room.waits, room.order, count);
     i = 0;
     ((i++ == chosen.index ? cases.run(chosen.status) : void()), ...);
     return chosen.index;

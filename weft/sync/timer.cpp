@@ -38,8 +38,8 @@ time_point to_time(int64_t ns) noexcept { return time_point(std::chrono::nanosec
 /// Sends the time if it is due. Returns a receiver to wake.
 sudog* deliver_locked(channel_timer& t, int64_t at_ns) noexcept WEFT_REQUIRES(t.c->lock) {
   if (at_ns < t.due_ns) return nullptr;
-  t.due_ns = t.period_ns > 0 ? t.due_ns + ((at_ns - t.due_ns) / t.period_ns + 1) * t.period_ns
-                             : never_ns;
+  t.due_ns =
+      t.period_ns > 0 ? t.due_ns + ((at_ns - t.due_ns) / t.period_ns + 1) * t.period_ns : never_ns;
   time_point time = to_time(at_ns);
   sudog* receiver = nullptr;
   // The place is taken: the receiver is too slow, and misses this one.
@@ -96,8 +96,7 @@ WEFT_UNCHECKED bool stop_timer_channel(hchan* c) noexcept {
   return pending;
 }
 
-WEFT_UNCHECKED bool reset_timer_channel(hchan* c, int64_t duration_ns,
-                                        int64_t period_ns) noexcept {
+WEFT_UNCHECKED bool reset_timer_channel(hchan* c, int64_t duration_ns, int64_t period_ns) noexcept {
   channel_timer& t = *c->timer;
   const int64_t due = deadline_after(now_ns(), duration_ns);
   const section s;

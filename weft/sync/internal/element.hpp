@@ -25,9 +25,7 @@ inline constexpr element_ops element_ops_of = {
     sizeof(T), alignof(T),
     std::is_trivially_copyable_v<T>
         ? nullptr
-        : +[](void* to, void* from) noexcept {
-            ::new (to) T(std::move(*static_cast<T*>(from)));
-          },
+        : +[](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); },
     std::is_trivially_destructible_v<T>
         ? nullptr
         : +[](void* element) noexcept { std::destroy_at(static_cast<T*>(element)); }};

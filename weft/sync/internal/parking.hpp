@@ -16,8 +16,8 @@ inline bool unlock_commit(goroutine*, void* lock) noexcept WEFT_UNCHECKED {
 
 /// Parks the current goroutine, which is queued under `lock`; `lock` is free afterwards. Needs a
 /// section(may_park).
-inline void park_unlock(futex_mutex& lock, wait_reason why, const void* on) noexcept
-    WEFT_UNCHECKED {
+inline void park_unlock(futex_mutex& lock, wait_reason why,
+                        const void* on) noexcept WEFT_UNCHECKED {
   park(unlock_commit, &lock, why, on);
 }
 
