@@ -565,7 +565,6 @@ TEST(net, split_and_join) {
 }
 
 TEST(net, notify_context_ends_by_a_signal) {
-  if (WEFT_TSAN != 0) GTEST_SKIP() << "ThreadSanitizer keeps signals back while threads sleep";
   weft::run([] {
     auto [ctx, stop] = net::notify_context(background(), {SIGUSR1, SIGUSR2});
     auto [other, other_stop] = net::notify_context(background(), {SIGUSR2});

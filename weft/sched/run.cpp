@@ -64,6 +64,18 @@ void initialize_scheduler() {
   previous_terminate = std::set_terminate(on_terminate);
 }
 
+void wait_for_main() noexcept {
+  while (main_goroutine.done.load(acquire) == 0) {
+#if WEFT_TSAN
+    // ThreadSanitizer hands a signal to its handler only inside a libc call that it knows, and this
+    // thread is the one that the kernel gives the process's signals to.
+    os::sleep_ns(1'000'000);
+#else
+    os::futex_wait(main_goroutine.done, 0, -1);
+#endif
+  }
+}
+
 uint32_t wanted_procs(const options& how) {
   if (how.procs == 0) {
     const int set = process_settings().max_procs;
@@ -114,7 +126,7 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
     // Waits like a parked guest: it wakes nobody, so it does not hide a deadlock.
     sched.guests_parked.fetch_add(1, seq_cst);
   }
-  while (main_goroutine.done.load(acquire) == 0) os::futex_wait(main_goroutine.done, 0, -1);
+  wait_for_main();
   {
     const section entered(leaf);
     sched.guests_parked.fetch_sub(1, seq_cst);
