@@ -3,10 +3,13 @@
 #include <cstdio>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "conformance_testing.hpp"
 #include "weft/base/defer.hpp"
+#include "weft/net/net.hpp"
 #include "weft/sync/chan.hpp"
+#include "weft/sync/timer.hpp"
 #include "weft/sync/wait_group.hpp"
 
 using namespace conformance;
@@ -129,6 +132,39 @@ TEST(PanicDefer, AnyExceptionEndsTheProcessTheSameWay) {
 TEST(PanicDefer, ADeadlockIsFatalAndNamed) {
   expect_death([] { (void)weft::make_chan<int>().recv(); },
                "fatal error: all goroutines are asleep - deadlock!(.|\n)*chan receive");
+}
+
+TEST(PanicDefer, ADeadlockIsSeenWhenTheNetworkIsNoHopeAnyMore) {
+  expect_death(
+      [] {
+        auto listening = weft::net::listen("tcp", "127.0.0.1:0");
+        weft::go([l = *listening] { (void)l.accept(); });
+        weft::sleep_for(1ms);
+        listening->close();
+        (void)weft::make_chan<int>().recv();
+      },
+      "fatal error: all goroutines are asleep - deadlock!(.|\n)*chan receive");
+}
+
+TEST(PanicDefer, ADeadlockIsSeenWhenTheLastTimerIsStopped) {
+  expect_death(
+      [] {
+        weft::timer tm(1h);
+        weft::go([&] { (void)tm.stop(); });
+        (void)weft::make_chan<int>().recv();
+      },
+      "fatal error: all goroutines are asleep - deadlock!(.|\n)*chan receive");
+}
+
+TEST(PanicDefer, ADeadlockOfForeignThreadsIsSeenToo) {
+  expect_death(
+      [] {
+        auto never = weft::make_chan<int>();
+        std::thread guest([never] { (void)never.recv(); });
+        (void)never.recv();
+        guest.join();
+      },
+      "fatal error: all goroutines are asleep - deadlock!(.|\n)*chan receive");
 }
 
 }  // namespace

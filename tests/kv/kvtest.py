@@ -16,6 +16,8 @@ SKIPPED = 77
 def need(*programs):
     for program in programs:
         if shutil.which(program) is None:
+            if os.environ.get("CI") == "true":  # there it must not go unnoticed
+                sys.exit(f"{program} is not installed")
             print(f"skipped: {program} is not installed")
             sys.exit(SKIPPED)
 

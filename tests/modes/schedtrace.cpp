@@ -7,7 +7,7 @@ using namespace std::chrono_literals;
 int main() {
   return weft::run({.procs = 2}, [] {
     auto never = weft::make_chan<int>();
-    weft::go([never] { (void)never.recv(); });
+    auto parked = weft::spawn([never] { (void)never.recv(); });
     const auto until = weft::now() + 250ms;
     weft::wait_group workers;
     for (int i = 0; i < 4; ++i)
@@ -15,5 +15,7 @@ int main() {
         while (weft::now() < until) weft::yield();
       });
     workers.wait();
+    never.close();
+    parked.join();
   });
 }

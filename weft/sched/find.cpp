@@ -270,7 +270,8 @@ goroutine* find_runnable(machine* mp, bool& inherits) noexcept {
   for (;;) {
     if (sched.stopping.load(acquire) != 0 && mp->p != nullptr) surrender_p(mp);
     if (mp->p == nullptr) {
-      // Robbed, and its goroutine has parked: be useful as the poller, or sleep.
+      // Robbed, and its goroutine has parked or ended: be useful as the poller, or sleep.
+      forget_robbery(mp);
       if (!wait_in_netpoll(mp, earliest_timer())) stop_m(mp);
       continue;
     }

@@ -118,10 +118,7 @@ void acquire_p(machine* mp, processor* pp) noexcept {
   pp->m.store(mp, relaxed);
   pp->status.store(p_status::running, relaxed);
   pp->tick.store(pp->tick.load(relaxed) + 1, relaxed);
-  if (mp->robbed_at.load(relaxed) != 0) [[unlikely]] {
-    (mp->blocked_when_robbed ? sched.robbed_blocked : sched.robbed_computing).fetch_sub(1, relaxed);
-    mp->robbed_at.store(0, relaxed);
-  }
+  forget_robbery(mp);
   // release: partner is the CAS in retake(): who sees the grant sees the P as ours.
   mp->grant.store(reinterpret_cast<uintptr_t>(pp), release);
 }

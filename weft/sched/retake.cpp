@@ -26,6 +26,12 @@
 
 namespace weft::rt {
 
+void forget_robbery(machine* mp) noexcept {
+  if (mp->robbed_at.load(relaxed) == 0) return;
+  (mp->blocked_when_robbed ? sched.robbed_blocked : sched.robbed_computing).fetch_sub(1, relaxed);
+  mp->robbed_at.store(0, relaxed);
+}
+
 namespace {
 
 // As Go: a time slice. Smaller preempts computing goroutines more often, larger delays their queue.
@@ -41,12 +47,6 @@ inline constexpr int64_t poll_stale_ns = 10'000'000;
 // Each robbed computing goroutine stays runnable in the kernel: beyond this many a P, more threads
 // only slow each other down, and the request stays posted until one of them yields.
 inline constexpr int32_t computing_per_p_max = 4;
-
-void forget_robbery(machine* mp) noexcept {
-  if (mp->robbed_at.load(relaxed) == 0) return;
-  (mp->blocked_when_robbed ? sched.robbed_blocked : sched.robbed_computing).fetch_sub(1, relaxed);
-  mp->robbed_at.store(0, relaxed);
-}
 
 bool commit_to_global(goroutine* gp, void*) noexcept {
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);

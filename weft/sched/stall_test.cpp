@@ -78,6 +78,23 @@ TEST(Stall, ComputingOnTheOnlyPIsRescued) {
   });
 }
 
+TEST(Stall, ManyComputingGoroutinesInARowAreAllRescued) {
+  // Robbed threads whose goroutines have ended no longer count against the limit of robbed ones.
+  weft::run({.procs = 1}, [] {
+    for (int i = 0; i < 10; ++i) {
+      std::atomic<bool> stop{false};
+      weft::go([&] { stop = true; });
+      auto hog = weft::spawn([&] {
+        while (!stop) {
+        }
+      });
+      while (!stop) {
+      }
+      hog.join();
+    }
+  });
+}
+
 TEST(Stall, AComputingGoroutineThatCallsTheRuntimeYields) {
   weft::run({.procs = 1}, [] {
     std::atomic<bool> stop{false};

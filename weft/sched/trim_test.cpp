@@ -20,7 +20,7 @@ void crowd_comes_and_goes() {
   std::atomic<int> arrived{0};
   std::atomic<int> left{0};
   for (int i = 0; i < crowd; ++i)
-    weft::go([&] {
+    weft::go([&, i] {
       char frame[4096];
       frame[0] = static_cast<char>(i);
       asm volatile("" ::"r"(frame) : "memory");

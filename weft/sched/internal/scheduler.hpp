@@ -140,6 +140,8 @@ void guest_ready(goroutine* gp) noexcept;
 // --- retake.cpp ---
 /// One round: posts requests, one heavy fence, robs. Returns how many Ps were taken.
 int retake(int64_t now) noexcept;
+/// The machine runs no user code without a P any more: it counts as robbed no longer.
+void forget_robbery(machine* mp) noexcept;
 void stop_the_world() noexcept;
 void start_the_world(uint32_t procs) noexcept;
 /// A thread gives its P to whoever stops the world. Needs a section; from g0 only.
