@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goroutines that do at random all that can go wrong together: pass tokens, contend, compute, block in
-// the kernel, sleep, spawn, throw, while the number of Ps changes and foreign threads take part. What
-// must hold: no token is lost, nothing hangs, and everybody has ended at the end.
+// Goroutines that do at random all that can go wrong together: pass tokens, contend, compute, block
+// in the kernel, sleep, spawn, throw, while the number of Ps changes and foreign threads take part.
+// What must hold: no token is lost, nothing hangs, and everybody has ended at the end.
 #include <gtest/gtest.h>
 #include <poll.h>
 

@@ -223,7 +223,7 @@ TEST(Exceptions, DestructorsMayParkWhileUnwinding) {
   });
 }
 
-// Functions of their own: a compiler keeps the address of errno, which is the thread's, across calls.
+// Functions of their own: compilers keep the address of errno, which is the thread's, across calls.
 [[gnu::noinline]] void set_errno(int value) {
   errno = value;
   asm volatile("" ::: "memory");

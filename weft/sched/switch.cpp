@@ -138,11 +138,11 @@ extern "C" __attribute__((visibility("hidden"))) void weft_goroutine_start() {
   using namespace weft::rt;
 #if WEFT_ASAN
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
-  // The last frames of whoever had this stack before never returned: their redzones are still there.
+  // The last frames of whoever had this stack before never returned: their redzones are still
+  // there.
   const uintptr_t stack_lo = this_machine()->cur.load(relaxed)->top->stack_lo;
-  __asan_unpoison_memory_region(
-      reinterpret_cast<void*>(stack_lo),
-      reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) - stack_lo);
+  __asan_unpoison_memory_region(reinterpret_cast<void*>(stack_lo),
+                                reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) - stack_lo);
 #endif
   finish_switch();
   {

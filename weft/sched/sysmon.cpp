@@ -117,8 +117,8 @@ void once_a_second(monitor& self, int64_t now) noexcept {
   if (now - self.last_second < second_ns) return;
   self.last_second = now;
   trim_stacks(now);
-  // Who waits in netpoll without limit does not see that the last descriptor was closed: let it look
-  // again, and go to sleep like the others.
+  // Who waits in netpoll without limit does not see that the last descriptor was closed: let it
+  // look again, and go to sleep like the others.
   if (sched.last_poll.load(seq_cst) == 0 && netpoll_waiters() == 0 && earliest_timer() == no_timer)
     netpoll_break();
   check_dead();  // a thread that kept the process from being dead may have ended
