@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr uint64_t seeds = 100;
+constexpr uint64_t seeds = WEFT_ASAN != 0 || WEFT_TSAN != 0 ? 100 : 1000;
 
 void every_value_arrives_once(int64_t capacity) {
   weft::sim::explore(seeds, [=] {

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr uint64_t seeds = 100;
+constexpr uint64_t seeds = WEFT_ASAN != 0 || WEFT_TSAN != 0 ? 100 : 1000;
 
 TEST(ContextSim, CancelRacesWithChildrenBeingMade) {
   weft::sim::explore(seeds, [] {
