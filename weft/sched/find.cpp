@@ -92,11 +92,11 @@ goroutine* pick_local(machine* mp, processor& pp) noexcept {
       return gp;
     }
   }
-  if (goroutine* gp = pp.queue.take_next(); gp != nullptr) {
+  if (goroutine* gp = pp.queue.take_next(pp.alone); gp != nullptr) {
     note_execute(pp, gp, true);
     return gp;
   }
-  if (goroutine* gp = pp.queue.pop(); gp != nullptr) {
+  if (goroutine* gp = pp.queue.pop(pp.alone); gp != nullptr) {
     prefetch_ahead(pp);
     note_execute(pp, gp, false);
     return gp;

@@ -228,7 +228,7 @@ void submit_goroutine(goroutine* gp) noexcept {
   }
   const uintptr_t limit = top->closure_lo != 0 ? top->closure_lo : reinterpret_cast<uintptr_t>(top);
   gp->sp = make_context(limit & ~uintptr_t{15});
-  gp->fp = arch::read_fp_control();  // a goroutine inherits its creator's rounding mode
+  arch::save_fp_control(gp->fp);  // a goroutine inherits its creator's rounding mode
   fiber_create(gp);
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   if (mp->sim) {

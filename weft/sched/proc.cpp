@@ -78,7 +78,7 @@ __attribute__((noinline)) void queue_put_slow(processor& pp, goroutine* gp) noex
 
 void run_queue_put(processor& pp, goroutine* gp, bool next) noexcept {
   if (next) {
-    gp = pp.queue.exchange_next(gp);
+    gp = pp.queue.exchange_next(gp, pp.alone);
     if (gp == nullptr) return;
   }
   if (!pp.queue.push(gp)) [[unlikely]]

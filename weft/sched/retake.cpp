@@ -354,6 +354,7 @@ void start_the_world(uint32_t procs) noexcept {
     if (self->p != nullptr && self->p->id >= procs) move_to_first(self);
     for (uint32_t i = procs; i-- > 0;) {
       processor* pp = sched.all_p[i];
+      pp->alone = procs == 1;
       if (pp == self->p) continue;
       if (pp->queue.empty()) {
         idle_p_put(pp);

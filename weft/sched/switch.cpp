@@ -29,8 +29,7 @@ namespace weft::rt {
 namespace {
 
 // The eh-globals pointer and errno address are those of the thread, so both are taken from mp.
-inline void leave_goroutine(machine* mp, goroutine* gp, const arch::fp_control& now) noexcept {
-  gp->fp = now;
+inline void leave_goroutine(machine* mp, goroutine* gp) noexcept {
   // blocking() ends with the goroutine's stay on this thread, whatever it called inside.
   mp->announced.store(0, relaxed);
   gp->saved_errno = static_cast<uint16_t>(*mp->errno_address);
@@ -76,8 +75,10 @@ inline void sanitizer_finish(machine*, goroutine*) noexcept {}
 
 inline __attribute__((always_inline)) void change_stack(machine* mp, goroutine* from, goroutine* to,
                                                         bool last) noexcept {
-  const arch::fp_control now = arch::read_fp_control();
-  if (from != nullptr) leave_goroutine(mp, from, now);
+  arch::fp_control of_g0;
+  arch::fp_control& now = from != nullptr ? from->fp : of_g0;
+  arch::save_fp_control(now);
+  if (from != nullptr) leave_goroutine(mp, from);
   if (to != nullptr) enter_goroutine(mp, to, now);
   uintptr_t* save = from != nullptr ? &from->sp : &mp->g0_sp;
   const uintptr_t load = to != nullptr ? to->sp : mp->g0_sp;

@@ -28,6 +28,9 @@ struct alignas(64) processor {
   /// Who holds it: a hint for retake(), checked there by the CAS on machine::grant.
   atomic<machine*> m{nullptr};
   uint32_t id = 0;
+  /// It is the only P: nobody steals from its queue. Written while the world stands still; the
+  /// holder reads it in its sections, which the stop waits for.
+  bool alone = false;
   /// Counts for num_goroutine(). Holder writes, anyone sums.
   atomic<uint64_t> created{0};
   atomic<uint64_t> finished{0};

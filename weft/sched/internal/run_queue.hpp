@@ -33,9 +33,16 @@ class run_queue {
     return true;
   }
 
-  /// Owner only. Null when empty.
-  [[nodiscard]] Item* pop() noexcept {
+  /// Owner only. Null when empty. `alone`: there is no other P that could steal (see
+  /// processor::alone), so a plain store does what the CAS is for.
+  [[nodiscard]] Item* pop(bool alone = false) noexcept {
     uint32_t head = head_.load(acquire);
+    if (alone) {
+      if (tail_.load(relaxed) == head) return nullptr;
+      Item* item = slots_[head % Size].load(relaxed);
+      head_.store(head + 1, release);
+      return item;
+    }
     for (;;) {
       const uint32_t tail = tail_.load(relaxed);
       if (tail == head) return nullptr;
@@ -80,10 +87,21 @@ class run_queue {
 
   /// Puts `item` in the next slot; returns what was there. seq_cst: the publication that
   /// wake_p_published() relies on; partner: the loads in empty() of a thread about to sleep.
-  [[nodiscard]] Item* exchange_next(Item* item) noexcept { return next_.exchange(item, seq_cst); }
+  /// Alone, nobody sleeps who could have run it: the publication orders nothing then.
+  [[nodiscard]] Item* exchange_next(Item* item, bool alone = false) noexcept {
+    if (!alone) return next_.exchange(item, seq_cst);
+    Item* before = next_.load(relaxed);
+    next_.store(item, release);
+    return before;
+  }
   /// Owner: takes the next slot's item, or null. A thief may win.
-  [[nodiscard]] Item* take_next() noexcept {
-    if (next_.load(relaxed) == nullptr) return nullptr;
+  [[nodiscard]] Item* take_next(bool alone = false) noexcept {
+    Item* item = next_.load(relaxed);
+    if (item == nullptr) return nullptr;
+    if (alone) {
+      next_.store(nullptr, relaxed);
+      return item;
+    }
     return next_.exchange(nullptr, acq_rel);
   }
   /// Thief: takes it if it is still `seen`.

@@ -56,9 +56,12 @@ struct fp_control {
 };
 static_assert(sizeof(fp_control) == 8);
 
+inline void save_fp_control(fp_control& into) noexcept {
+  asm volatile("mrs %0, fpcr" : "=r"(into.fpcr));
+}
 inline fp_control read_fp_control() noexcept {
   fp_control now{};
-  asm volatile("mrs %0, fpcr" : "=r"(now.fpcr));
+  save_fp_control(now);
   return now;
 }
 inline void load_fp_control(const fp_control& wanted) noexcept {
