@@ -39,7 +39,7 @@ void blocking_calls() {
     for (int i = 0; i < 3; ++i) (void)!write(ends[1], "x", 1);
   });
   int lines = 0;
-  // Works without being announced, too; announced, others go on after 20 us instead of 300 us.
+  // Works without being announced, too; announced, others go on after some 20 us, not 1 to 2 ms.
   weft::blocking([&] {
     char byte = 0;
     while (lines < 3 && read(ends[0], &byte, 1) == 1) ++lines;

@@ -45,8 +45,8 @@ class WEFT_API blocking_scope {
 }  // namespace rt
 
 /// Runs `f()`, which is about to block the thread (a system call, another library's lock). Other
-/// goroutines go on at once: the P is taken away after 20 us instead of 300 us (what unannounced
-/// blocking costs). Returns what `f` returns.
+/// goroutines that wait to run go on after some 20 us, instead of the 1 to 2 ms that unannounced
+/// blocking costs them. Returns what `f` returns.
 template <class F>
 decltype(auto) blocking(F&& f) {
   const rt::blocking_scope announced;
