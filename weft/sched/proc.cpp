@@ -115,7 +115,7 @@ void inject(g_list& ready_list) noexcept {
 void acquire_p(machine* mp, processor* pp) noexcept {
   WEFT_ASSERT(mp->p == nullptr);
   mp->p = pp;
-  pp->m.store(mp, relaxed);
+  pp->m.store(mp, release);  // partner: retake(), which reads the machine's tid
   pp->status.store(p_status::running, relaxed);
   pp->tick.store(pp->tick.load(relaxed) + 1, relaxed);
   forget_robbery(mp);

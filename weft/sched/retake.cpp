@@ -180,7 +180,7 @@ int retake(int64_t now) noexcept {
   bool fence_needed = false;
   for (uint32_t i = 0; i < procs; ++i) {
     processor& pp = *sched.all_p[i];
-    machine* mp = pp.m.load(relaxed);
+    machine* mp = pp.m.load(acquire);
     const uint32_t tick = pp.tick.load(relaxed);
     if (mp == nullptr || tick != pp.seen_tick) {
       pp.seen_tick = tick;
@@ -211,7 +211,7 @@ int retake(int64_t now) noexcept {
     processor& pp = *sched.all_p[i];
     machine* mp = pp.posted;
     if (verdicts[i] == verdict::leave || mp == nullptr) continue;
-    if (pp.m.load(relaxed) != mp || pp.tick.load(relaxed) != pp.seen_tick) {
+    if (pp.m.load(acquire) != mp || pp.tick.load(relaxed) != pp.seen_tick) {
       pp.posted = nullptr;
       continue;
     }
@@ -245,7 +245,7 @@ void rob_running(machine* self) noexcept {
   const int64_t now = os::monotonic_ns();
   for (uint32_t i = 0; i < procs; ++i) {
     processor& pp = *sched.all_p[i];
-    machine* mp = pp.m.load(relaxed);
+    machine* mp = pp.m.load(acquire);
     pp.posted = nullptr;
     if (mp != nullptr && mp != self) (void)post(pp, mp);
   }

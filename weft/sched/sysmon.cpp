@@ -47,7 +47,7 @@ bool work_waits_somewhere(bool& watching) noexcept {
   for (uint32_t i = 0; i < procs; ++i) {
     const processor& pp = *sched.all_p[i];
     if (!pp.queue.empty()) work = true;
-    if (pp.m.load(relaxed) != nullptr && pp.tick.load(relaxed) == pp.seen_tick) watching = true;
+    if (pp.m.load(acquire) != nullptr && pp.tick.load(relaxed) == pp.seen_tick) watching = true;
   }
   watching = watching && work;
   return work;
