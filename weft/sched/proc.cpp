@@ -240,7 +240,8 @@ void park(park_commit commit, void* argument, wait_reason why, const void* on) n
   gp->reason = why;
   gp->wait_on = on;
   gp->since_ns = sched.coarse_now.load(relaxed);
-  gp->status.store(static_cast<uint32_t>(g_status::waiting), relaxed);
+  // release: who sees it waiting (reports, tests) sees why; partner: get_status().
+  gp->status.store(static_cast<uint32_t>(g_status::waiting), release);
   if (mp->is_guest) [[unlikely]] {
     guest_park(mp, commit, argument);
     return;
