@@ -78,19 +78,29 @@ TEST(Stall, ComputingOnTheOnlyPIsRescued) {
   });
 }
 
-TEST(Stall, ManyComputingGoroutinesInARowAreAllRescued) {
-  // Robbed threads whose goroutines have ended no longer count against the limit of robbed ones.
-  weft::run({.procs = 1}, [] {
-    for (int i = 0; i < 10; ++i) {
-      std::atomic<bool> stop{false};
-      weft::go([&] { stop = true; });
-      auto hog = weft::spawn([&] {
+TEST(Stall, RobbedThreadsThatIdleDoNotCountAgainstTheLimit) {
+  // The end of a run robs every computing thread. Their goroutines end then, and the threads idle
+  // without a P: they must not use up the limit of robbed ones, else no hog is rescued any more.
+  constexpr int hogs = 8;
+  std::atomic<int> started{0};
+  std::atomic<int> ended{0};
+  std::atomic<bool> stop{false};
+  weft::run({.procs = hogs + 1}, [&] {
+    for (int i = 0; i < hogs; ++i)
+      weft::go([&] {
+        ++started;
         while (!stop) {
         }
+        ++ended;
       });
-      while (!stop) {
-      }
-      hog.join();
+    while (started < hogs) weft::yield();
+  });
+  stop = true;
+  while (ended < hogs) std::this_thread::yield();
+  weft::run({.procs = 1}, [] {
+    std::atomic<bool> rescued{false};
+    weft::go([&] { rescued = true; });
+    while (!rescued) {
     }
   });
 }

@@ -62,7 +62,7 @@ struct fp_control {
 static_assert(sizeof(fp_control) == 8);
 
 /// Stores field by field where they stay: a copy of the whole struct right after would wait for
-/// both stores to leave the store buffer (a quarter of a switch, measured).
+/// both stores to leave the store buffer. (yield: some 19 ns with the copy, 17-19 without.)
 inline void save_fp_control(fp_control& into) noexcept {
   asm volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(into.mxcsr), "=m"(into.x87));
 }
