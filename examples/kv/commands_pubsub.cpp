@@ -26,31 +26,30 @@ subscriber& subscriptions_of(session& s) {
   return *s.subscriptions;
 }
 
-void subscribe(session& s, arguments a) {
+/// Joins the audience of every name and confirms each; `join` and `known` say which of the two
+/// kinds.
+void join_all(session& s, arguments names, std::string_view what,
+              const std::set<std::string, std::less<>> subscriber::* known,
+              pubsub::join_function join) {
   subscriber& me = subscriptions_of(s);
-  for (const std::string_view name : a.subspan(1)) {
-    // The confirmation comes before the first message: it is queued before we are in the audience.
-    const bool known = me.channels.contains(name);
-    s.out.array(3);
-    s.out.bulk("subscribe");
-    s.out.bulk(name);
-    s.out.integer(static_cast<int64_t>(me.count() + (known ? 0 : 1)));
-    (void)s.flush();
-    s.srv.channels().subscribe(me, name);
+  (void)s.flush();  // what was replied before comes first
+  for (const std::string_view name : names) {
+    const bool knew = (me.*known).contains(name);
+    reply confirmation;
+    confirmation.array(3);
+    confirmation.bulk(what);
+    confirmation.bulk(name);
+    confirmation.integer(static_cast<int64_t>(me.count() + (knew ? 0 : 1)));
+    (s.srv.channels().*join)(me, name, std::move(confirmation.text()));
   }
 }
 
+void subscribe(session& s, arguments a) {
+  join_all(s, a.subspan(1), "subscribe", &subscriber::channels, &pubsub::subscribe);
+}
+
 void psubscribe(session& s, arguments a) {
-  subscriber& me = subscriptions_of(s);
-  for (const std::string_view name : a.subspan(1)) {
-    const bool known = me.patterns.contains(name);
-    s.out.array(3);
-    s.out.bulk("psubscribe");
-    s.out.bulk(name);
-    s.out.integer(static_cast<int64_t>(me.count() + (known ? 0 : 1)));
-    (void)s.flush();
-    s.srv.channels().subscribe_pattern(me, name);
-  }
+  join_all(s, a.subspan(1), "psubscribe", &subscriber::patterns, &pubsub::subscribe_pattern);
 }
 
 void unsubscribe(session& s, arguments a) {

@@ -23,8 +23,10 @@ void subscriber::send(std::string text) {
   queue_.send(std::make_shared<const std::string>(std::move(text)));
 }
 
+bool subscriber::try_send(const message& text) { return queue_.try_send(text); }
+
 void subscriber::offer(const message& text) {
-  if (!queue_.try_send(text)) (void)to_.close();
+  if (!try_send(text)) (void)to_.close();
 }
 
 void subscriber::write_messages() {
@@ -60,10 +62,26 @@ void pubsub::remove(audience& from, subscriber& who, std::string_view name) {
   if (at->second.empty()) from.erase(at);
 }
 
-void pubsub::subscribe(subscriber& who, std::string_view channel) {
-  if (!who.channels.emplace(channel).second) return;
-  const std::scoped_lock hold(lock_);
-  add(channels_, who, channel);
+void pubsub::join(audience& to, subscriber& who, std::string_view name, std::string confirmation) {
+  const auto text = std::make_shared<const std::string>(std::move(confirmation));
+  for (;;) {
+    {
+      const std::scoped_lock hold(lock_);
+      if (who.try_send(text)) {
+        add(to, who, name);
+        return;
+      }
+    }
+    // Its queue is full of its own confirmations, or of messages: an empty text waits for room.
+    who.send({});
+  }
+}
+
+void pubsub::subscribe(subscriber& who, std::string_view channel, std::string confirmation) {
+  if (who.channels.emplace(channel).second)
+    join(channels_, who, channel, std::move(confirmation));
+  else
+    who.send(std::move(confirmation));
 }
 
 void pubsub::unsubscribe(subscriber& who, std::string_view channel) {
@@ -76,10 +94,12 @@ void pubsub::unsubscribe(subscriber& who, std::string_view channel) {
   who.channels.erase(at);
 }
 
-void pubsub::subscribe_pattern(subscriber& who, std::string_view pattern) {
-  if (!who.patterns.emplace(pattern).second) return;
-  const std::scoped_lock hold(lock_);
-  add(patterns_, who, pattern);
+void pubsub::subscribe_pattern(subscriber& who, std::string_view pattern,
+                               std::string confirmation) {
+  if (who.patterns.emplace(pattern).second)
+    join(patterns_, who, pattern, std::move(confirmation));
+  else
+    who.send(std::move(confirmation));
 }
 
 void pubsub::unsubscribe_pattern(subscriber& who, std::string_view pattern) {

@@ -32,6 +32,8 @@ class subscriber {
 
   /// Waits for room; for the client's own replies. May park.
   void send(std::string text);
+  /// Never waits. False: the queue is full.
+  [[nodiscard]] bool try_send(const message& text);
   /// Never waits. A full queue ends the client.
   void offer(const message& text);
 
@@ -51,9 +53,13 @@ class subscriber {
 
 class pubsub {
  public:
-  void subscribe(subscriber& who, std::string_view channel);
+  using join_function = void (pubsub::*)(subscriber&, std::string_view, std::string);
+  /// Joins the audience, and queues the confirmation as one step: it comes before the first
+  /// message, and a client that has read it is counted by PUBLISH. Waits while the queue is full;
+  /// may park.
+  void subscribe(subscriber& who, std::string_view channel, std::string confirmation);
   void unsubscribe(subscriber& who, std::string_view channel);
-  void subscribe_pattern(subscriber& who, std::string_view pattern);
+  void subscribe_pattern(subscriber& who, std::string_view pattern, std::string confirmation);
   void unsubscribe_pattern(subscriber& who, std::string_view pattern);
   void forget(subscriber& who);
   /// How many clients got it.
@@ -66,6 +72,7 @@ class pubsub {
  private:
   using audience =
       std::unordered_map<std::string, std::vector<subscriber*>, text_hash, std::equal_to<>>;
+  void join(audience& to, subscriber& who, std::string_view name, std::string confirmation);
   static void add(audience& to, subscriber& who, std::string_view name);
   static void remove(audience& from, subscriber& who, std::string_view name);
 

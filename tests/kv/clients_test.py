@@ -262,6 +262,21 @@ class Clients(unittest.TestCase):
             for i in range(2000):
                 self.assertEqual(self.c.reply(), 0)
 
+    def test_a_confirmed_subscriber_is_counted(self):
+        with self.kv.client() as sub:
+            for i in range(3000):
+                self.assertEqual(sub.do("SUBSCRIBE", f"c{i}")[2], i + 1)
+                self.assertEqual(self.c.do("PUBLISH", f"c{i}", "x"), 1)
+                self.assertEqual(sub.reply(), [b"message", f"c{i}".encode(), b"x"])
+
+    def test_one_command_subscribes_to_more_than_the_queue_holds(self):
+        with self.kv.client() as sub:
+            names = [f"many{i}" for i in range(20000)]
+            sub.send("SUBSCRIBE", *names)
+            for i, name in enumerate(names):
+                self.assertEqual(sub.reply(), [b"subscribe", name.encode(), i + 1])
+            self.assertEqual(self.c.do("PUBLISH", names[-1], "x"), 1)
+
     def test_a_subscriber_that_does_not_read_is_cut_off(self):
         with self.kv.client() as sub:
             sub.do("SUBSCRIBE", "flood")
