@@ -68,7 +68,7 @@ class WEFT_CAPABILITY("futex_mutex") futex_mutex {
   // Spinning first: sections are tens of nanoseconds and the holder is never parked. 100 pauses
   // are about 1.5-4 us, less than a futex round trip.
   __attribute__((noinline)) void lock_slow() noexcept {
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < arch::spin_rounds(100); ++i) {
       uint32_t expected = 0;
       if (state_.load(relaxed) == 0 && state_.compare_exchange(expected, 1, acquire, relaxed))
         return;

@@ -30,6 +30,12 @@ void weft_goroutine_entry();
 
 namespace weft::rt {
 
+namespace arch {
+/// Rounds of a loop that spins before it sleeps. The model checker's own header makes them few, so
+/// that it sees the sleep.
+constexpr int spin_rounds(int rounds) noexcept { return rounds; }
+}  // namespace arch
+
 template <class Frame>
 concept saved_frame_like = requires(Frame f) {
   { f.pc } -> std::convertible_to<uintptr_t>;
