@@ -10,12 +10,12 @@
 // Spans of a moved-from or default-constructed conn: every operation fails with net::closed.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string_view>
 
+#include "weft/base/chrono.hpp"
 #include "weft/base/error.hpp"
 #include "weft/net/address.hpp"
 #include "weft/net/errors.hpp"

@@ -2,9 +2,9 @@
 // Connecting.
 #pragma once
 
-#include <chrono>
 #include <string_view>
 
+#include "weft/base/chrono.hpp"
 #include "weft/net/conn.hpp"
 #include "weft/sync/context.hpp"
 

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <new>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
+#include "weft/base/callable.hpp"
 #include "weft/base/export.hpp"
 
 namespace weft {
@@ -46,19 +46,18 @@ void run_closure(void* memory) {
     ~destroyer() { closure->~Closure(); }
   };
   const destroyer at_end{static_cast<Closure*>(memory)};
-  std::invoke(*at_end.closure);
+  (*at_end.closure)();
 }
 
 template <class Closure>
 void run_heap_closure(void* memory) {
   const std::unique_ptr<Closure> closure(static_cast<Closure*>(memory));
-  std::invoke(*closure);
+  (*closure)();
 }
 
 template <class F>
 __attribute__((always_inline)) inline void go_with(const go_options& options, F&& f) {
   using closure = std::decay_t<F>;
-  static_assert(std::is_invocable_v<closure&>, "weft::go takes a callable without arguments");
   goroutine* gp = begin_go(options);
   if constexpr (sizeof(closure) > closure_on_stack_max) {
     std::unique_ptr<closure> made;
@@ -94,13 +93,22 @@ __attribute__((always_inline)) inline void go_with(const go_options& options, F&
 /// capture by value. Panics if no stack is left (the message names the limit to raise).
 template <class F>
 __attribute__((always_inline)) inline void go(F&& f) {
-  rt::go_with(go_options{}, std::forward<F>(f));
+  WEFT_CHECK_FUNCTION(go(f), std::decay_t<F>);
+  if constexpr (std::is_invocable_v<std::decay_t<F>&>)
+    rt::go_with(go_options{}, std::forward<F>(f));
 }
 
 /// The same with a name or a stack size: `weft::go({.name = "worker", .stack = 1 << 20}, f)`.
 template <class F>
 __attribute__((always_inline)) inline void go(const go_options& options, F&& f) {
-  rt::go_with(options, std::forward<F>(f));
+  WEFT_CHECK_FUNCTION(go(options, f), std::decay_t<F>);
+  if constexpr (std::is_invocable_v<std::decay_t<F>&>) rt::go_with(options, std::forward<F>(f));
+}
+
+template <class F, class... Arguments>
+  requires(sizeof...(Arguments) > 0 && !std::is_convertible_v<F, const go_options&>)
+void go(F&&, Arguments&&...) {
+  static_assert(sizeof...(Arguments) == 0, "weft: go(f) passes no arguments: go([=] { f(a, b); })");
 }
 
 }  // namespace weft

@@ -2,9 +2,10 @@
 // Goroutine-local values: like thread_local, but they move with the goroutine.
 #pragma once
 
-#include <functional>
+#include <type_traits>
 #include <utility>
 
+#include "weft/base/callable.hpp"
 #include "weft/base/export.hpp"
 
 namespace weft {
@@ -37,8 +38,10 @@ class local {
  public:
   local() = default;
   /// `make()` gives the first value in each goroutine.
-  explicit local(std::function<T()> make) : make_(std::move(make)) {}
-  local(const local&) = delete;
+  template <class Make>
+    requires std::is_invocable_r_v<T, Make&>
+  explicit local(Make make) : make_(std::move(make)) {}
+  local(const local&) WEFT_DELETED("weft: a local is its address: make it static");
   local& operator=(const local&) = delete;
 
   /// This goroutine's value. The reference is valid until the goroutine ends.
@@ -59,7 +62,7 @@ class local {
     explicit node(T&& initial) : value(std::move(initial)) {}
     T value{};
   };
-  std::function<T()> make_;
+  rt::callable<T> make_;
 };
 
 }  // namespace weft

@@ -2,10 +2,10 @@
 // The entry: weft::run runs a program's main goroutine.
 #pragma once
 
-#include <functional>
 #include <type_traits>
 #include <utility>
 
+#include "weft/base/callable.hpp"
 #include "weft/base/export.hpp"
 
 namespace weft {
@@ -28,22 +28,26 @@ WEFT_API void run_main(const options& how, void (*entry)(void*), void* argument)
 template <class F>
 int run(const options& how, F&& f) {
   using closure = std::remove_reference_t<F>;
-  using R = std::invoke_result_t<closure&>;
-  struct call {
-    closure* f;
-    int status = 0;
-  } state{&f};
-  rt::run_main(
-      how,
-      [](void* argument) {
-        auto* c = static_cast<call*>(argument);
-        if constexpr (std::is_convertible_v<R, int>)
-          c->status = std::invoke(*c->f);
-        else
-          std::invoke(*c->f);
-      },
-      &state);
-  return state.status;
+  WEFT_CHECK_FUNCTION(run(f), closure);
+  if constexpr (!std::is_invocable_v<closure&>) {
+    return 0;
+  } else {
+    struct call {
+      closure* f;
+      int status = 0;
+    } state{&f};
+    rt::run_main(
+        how,
+        [](void* argument) {
+          auto* c = static_cast<call*>(argument);
+          if constexpr (std::is_convertible_v<std::invoke_result_t<closure&>, int>)
+            c->status = (*c->f)();
+          else
+            (*c->f)();
+        },
+        &state);
+    return state.status;
+  }
 }
 template <class F>
 int run(F&& f) {

@@ -2,11 +2,12 @@
 // What a goroutine asks of the scheduler.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <functional>
+#include <type_traits>
 #include <utility>
 
+#include "weft/base/callable.hpp"
+#include "weft/base/chrono.hpp"
 #include "weft/base/export.hpp"
 
 namespace weft {
@@ -17,6 +18,11 @@ WEFT_API void yield() noexcept;
 /// Parks for at least `duration` (monotonic clock; virtual inside weft::sim). Zero or less returns
 /// at once. A foreign thread sleeps.
 WEFT_API void sleep_for(std::chrono::nanoseconds duration) noexcept;
+template <class N>
+  requires std::is_arithmetic_v<N>
+void sleep_for(N) {
+  static_assert(!std::is_arithmetic_v<N>, "weft: a time needs a unit: sleep_for(10ms)");
+}
 /// The same until a time on the monotonic clock.
 WEFT_API void sleep_until(std::chrono::steady_clock::time_point when) noexcept;
 
@@ -49,8 +55,11 @@ class WEFT_API blocking_scope {
 /// blocking costs them. Returns what `f` returns.
 template <class F>
 decltype(auto) blocking(F&& f) {
-  const rt::blocking_scope announced;
-  return std::invoke(std::forward<F>(f));
+  WEFT_CHECK_FUNCTION(blocking(f), F);
+  if constexpr (std::is_invocable_v<F>) {
+    const rt::blocking_scope announced;
+    return std::forward<F>(f)();
+  }
 }
 
 }  // namespace weft

@@ -195,7 +195,7 @@ std::string describe(const std::exception_ptr& what) {
 }
 
 void root_entry(void* argument) {
-  (*static_cast<const std::function<void()>*>(argument))();
+  (*static_cast<const callable_ref*>(argument))();
   world.root_done = true;
 }
 
@@ -224,7 +224,7 @@ void wait() {
   rt::park(nullptr, nullptr, rt::wait_reason::semacquire, nullptr);
 }
 
-void run(uint64_t seed, const std::function<void()>& f) {
+void run(uint64_t seed, rt::callable_ref f) {
   using namespace rt;
   machine* before = this_machine();
   if (before != nullptr && !before->is_guest)
@@ -238,7 +238,7 @@ void run(uint64_t seed, const std::function<void()>& f) {
   goroutine* root = take_goroutine(0, why);
   if (root == nullptr) fatal(why);
   root->top->entry = root_entry;
-  root->top->closure = const_cast<std::function<void()>*>(&f);
+  root->top->closure = &f;
   root->top->creation_pc = 0;
   submit_goroutine(root);
   sim_loop();
@@ -261,7 +261,7 @@ void run(uint64_t seed, const std::function<void()>& f) {
   if (!verdict.empty()) throw failure(seed, verdict);
 }
 
-void explore(uint64_t n, const std::function<void()>& f) {
+void explore(uint64_t n, rt::callable_ref f) {
   const auto attempt = [&f](uint64_t seed) {
     try {
       run(seed, f);

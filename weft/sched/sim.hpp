@@ -3,12 +3,11 @@
 // virtual clock. The same seed gives the same run, always.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <stdexcept>
 #include <string>
 
+#include "weft/base/callable.hpp"
 #include "weft/base/export.hpp"
 
 namespace weft::sim {
@@ -33,11 +32,11 @@ class WEFT_API failure : public std::runtime_error {
 /// goroutine has exited but blocked goroutines remain", or the text of an exception that left a
 /// goroutine. Goroutines of a failed world are abandoned: their destructors do not run.
 /// Panics when called from a goroutine or while weft::run is active: one world at a time.
-WEFT_API void run(uint64_t seed, const std::function<void()>& f);
+WEFT_API void run(uint64_t seed, rt::callable_ref f);
 
 /// Runs seeds 0..n-1 (or only WEFT_SEED, if that is set). On failure prints
 /// "weft::sim: seed N failed; replay with WEFT_SEED=N" to stderr and throws the failure.
-WEFT_API void explore(uint64_t n, const std::function<void()>& f);
+WEFT_API void explore(uint64_t n, rt::callable_ref f);
 
 /// Returns when every other goroutine of the world is durably blocked (Go's synctest.Wait).
 WEFT_API void wait();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/callable.hpp"
 #include "weft/base/export.hpp"
 #include "weft/base/panic.hpp"
 #include "weft/sched/go.hpp"
@@ -54,6 +55,7 @@ template <class R>
 class [[nodiscard]] task {
  public:
   task() noexcept = default;
+  task(const task&) WEFT_DELETED("weft: a task is joined once: move it, or refer to it");
   task(task&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
   task& operator=(task&& other) noexcept {
     if (this != &other) {
@@ -92,19 +94,23 @@ class [[nodiscard]] task {
   rt::task_state<R>* state_ = nullptr;
 };
 
-/// Starts a goroutine whose result, or exception, join() delivers.
-template <class F>
-__attribute__((always_inline)) inline auto spawn(const go_options& options, F&& f) {
-  using R = std::invoke_result_t<std::decay_t<F>&>;
-  static_assert(!std::is_reference_v<R>, "return a value or a pointer from a spawned function");
-  auto owned = std::make_unique<rt::task_state<R>>();
-  rt::task_state<R>* state = owned.get();
-  rt::go_with(options, [state, body = std::decay_t<F>(std::forward<F>(f))]() mutable {
+namespace rt {
+
+/// Stands for a task whose error was said.
+struct no_task {
+  void join() {}
+};
+
+template <class R, class F>
+__attribute__((always_inline)) inline task<R> spawn_task(const go_options& options, F&& f) {
+  auto owned = std::make_unique<task_state<R>>();
+  task_state<R>* state = owned.get();
+  go_with(options, [state, body = std::decay_t<F>(std::forward<F>(f))]() mutable {
     try {
       if constexpr (std::is_void_v<R>)
-        std::invoke(body);
+        body();
       else
-        state->value.emplace(std::invoke(body));
+        state->value.emplace(body());
     } catch (...) {
       state->exception = std::current_exception();
     }
@@ -112,6 +118,26 @@ __attribute__((always_inline)) inline auto spawn(const go_options& options, F&& 
     if (state->drop()) delete state;
   });
   return task<R>(owned.release());
+}
+
+}  // namespace rt
+
+/// Starts a goroutine whose result, or exception, join() delivers.
+template <class F>
+__attribute__((always_inline)) inline auto spawn(const go_options& options, F&& f) {
+  using closure = std::decay_t<F>;
+  WEFT_CHECK_FUNCTION(spawn(f), closure);
+  if constexpr (std::is_invocable_v<closure&>) {
+    using R = std::invoke_result_t<closure&>;
+    static_assert(!std::is_reference_v<R>,
+                  "weft: spawn(f): f must return a value or a pointer, not a reference");
+    if constexpr (!std::is_reference_v<R>)
+      return rt::spawn_task<R>(options, std::forward<F>(f));
+    else
+      return rt::no_task{};
+  } else {
+    return rt::no_task{};
+  }
 }
 template <class F>
 __attribute__((always_inline)) inline auto spawn(F&& f) {

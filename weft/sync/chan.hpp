@@ -20,7 +20,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -41,15 +40,24 @@ template <class T>
 concept channel_element = std::is_nothrow_move_constructible_v<T> &&
                           std::is_nothrow_destructible_v<T> && std::is_object_v<T>;
 
+/// Class templates ask this only, so that a type may have channels of itself as members.
+template <class T>
+concept channel_object = std::is_object_v<T>;
+
+#define WEFT_CHECK_ELEMENT(T)                                                      \
+  static_assert(::weft::rt::channel_element<T>,                                    \
+                "weft: a channel's elements are moved between stacks: their move " \
+                "constructor must exist and be noexcept (or use std::unique_ptr<T>)")
+
 template <class T>
 void send_value(hchan* c, T& value) {
-  static_assert(channel_element<T>, "a channel's element must be movable without exceptions");
+  WEFT_CHECK_ELEMENT(T);
   if (chan_send(c, std::addressof(value), true) != chan_status::ok) panic_send_on_closed();
 }
 
 template <class T>
 [[nodiscard]] bool try_send_value(hchan* c, T& value) {
-  static_assert(channel_element<T>, "a channel's element must be movable without exceptions");
+  WEFT_CHECK_ELEMENT(T);
   const chan_status status = chan_send(c, std::addressof(value), false);
   if (status == chan_status::closed) panic_send_on_closed();
   return status == chan_status::ok;
@@ -57,7 +65,7 @@ template <class T>
 
 template <class T>
 [[nodiscard]] std::optional<T> recv_value(hchan* c, bool wait, chan_status* status) {
-  static_assert(channel_element<T>, "a channel's element must be movable without exceptions");
+  WEFT_CHECK_ELEMENT(T);
   element_slot<T> slot;
   const chan_status got = chan_recv(c, std::addressof(slot.value), wait);
   if (status != nullptr) *status = got;
@@ -176,6 +184,14 @@ class receiver {
   hchan* raw_self() const noexcept { return static_cast<const Self*>(this)->raw(); }
 };
 
+/// Of channels that cannot be.
+template <class T>
+struct no_channel {
+  static_assert(rt::channel_object<T>,
+                "weft: a channel carries objects: std::monostate instead of void, a pointer "
+                "instead of a reference");
+};
+
 }  // namespace rt
 
 /// Both directions. Made by make_chan().
@@ -188,6 +204,9 @@ class chan : public rt::chan_base<T>,
   constexpr chan(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor): as Go's nil
   explicit chan(rt::chan_handle handle) noexcept : rt::chan_base<T>(std::move(handle)) {}
 };
+template <class T>
+  requires(!rt::channel_object<T>)
+class chan<T> : rt::no_channel<T> {};
 
 /// Sending only; every chan<T> converts to it.
 template <class T>
@@ -197,7 +216,15 @@ class send_chan : public rt::chan_base<T>, public rt::sender<send_chan<T>, T> {
   constexpr send_chan(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor)
   send_chan(const chan<T>& both) noexcept          // NOLINT(google-explicit-constructor)
       : rt::chan_base<T>(both.handle()) {}
+
+  std::optional<T> recv() const WEFT_DELETED("weft: a send_chan only sends: use a recv_chan");
+  std::optional<T> try_recv() const WEFT_DELETED("weft: a send_chan only sends: use a recv_chan");
+  rt::chan_iterator<T> begin() const WEFT_DELETED("weft: a send_chan only sends: use a recv_chan");
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 };
+template <class T>
+  requires(!rt::channel_object<T>)
+class send_chan<T> : rt::no_channel<T> {};
 
 /// Receiving only; every chan<T> converts to it.
 template <class T>
@@ -208,14 +235,28 @@ class recv_chan : public rt::chan_base<T>, public rt::receiver<recv_chan<T>, T> 
   recv_chan(const chan<T>& both) noexcept          // NOLINT(google-explicit-constructor)
       : rt::chan_base<T>(both.handle()) {}
   explicit recv_chan(rt::chan_handle handle) noexcept : rt::chan_base<T>(std::move(handle)) {}
+
+  void send(const T&) const WEFT_DELETED("weft: a recv_chan only receives: use a send_chan");
+  bool try_send(const T&) const WEFT_DELETED("weft: a recv_chan only receives: use a send_chan");
+  void close() const WEFT_DELETED("weft: a recv_chan only receives: use a send_chan");
 };
+template <class T>
+  requires(!rt::channel_object<T>)
+class recv_chan<T> : rt::no_channel<T> {};
 
 /// A channel that holds up to `capacity` elements, or none: then each send meets its receive.
 /// Panics `makechan: size out of range` for a negative or impossible capacity.
 template <class T>
 [[nodiscard]] chan<T> make_chan(int64_t capacity = 0) {
-  static_assert(rt::channel_element<T>, "a channel's element must be movable without exceptions");
-  return chan<T>(rt::chan_handle::adopt(rt::make_hchan(rt::element_ops_of<T>, capacity)));
+  if constexpr (!rt::channel_object<T>) {
+    return {};  // chan<T> says why
+  } else {
+    WEFT_CHECK_ELEMENT(T);
+    if constexpr (rt::channel_element<T>)
+      return chan<T>(rt::chan_handle::adopt(rt::make_hchan(rt::element_ops_of<T>, capacity)));
+    else
+      return {};
+  }
 }
 
 }  // namespace weft

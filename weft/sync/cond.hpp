@@ -21,7 +21,7 @@ namespace weft {
 class WEFT_API cond {
  public:
   constexpr cond() noexcept = default;
-  cond(const cond&) = delete;
+  cond(const cond&) WEFT_DELETED("weft: a cond is not copied: refer to it");
   cond& operator=(const cond&) = delete;
 
   /// Unlocks `lock`, parks until woken, locks it again.

@@ -13,10 +13,8 @@
 // it; move the cancel_func out to prolong it.
 #pragma once
 
-#include <chrono>
 #include <concepts>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +24,7 @@
 #include <utility>
 #include <variant>
 
+#include "weft/base/chrono.hpp"
 #include "weft/base/error.hpp"
 #include "weft/base/export.hpp"
 #include "weft/sched/runtime.hpp"
@@ -49,7 +48,7 @@ template <class T>
 class context_key {
  public:
   constexpr explicit context_key(const char* name) noexcept : name_(name) {}
-  context_key(const context_key&) = delete;
+  context_key(const context_key&) WEFT_DELETED("weft: a key is its address: refer to the one");
   context_key& operator=(const context_key&) = delete;
   [[nodiscard]] constexpr const char* name() const noexcept { return name_; }
 
@@ -61,6 +60,11 @@ namespace rt {
 
 struct context_node;
 struct cancel_node;
+
+template <class K>
+inline constexpr bool is_context_key = false;
+template <class T>
+inline constexpr bool is_context_key<context_key<T>> = true;
 
 WEFT_API void retain_context(context_node* n) noexcept;
 WEFT_API void release_context(context_node* n) noexcept;
@@ -177,6 +181,7 @@ class WEFT_API cancel_func {
   cancel_func() noexcept = default;
   explicit cancel_func(context ctx) noexcept : ctx_(std::move(ctx)) {}
   cancel_func(cancel_func&&) noexcept = default;
+  cancel_func(const cancel_func&) WEFT_DELETED("weft: a cancel_func has one owner: move it");
   cancel_func& operator=(cancel_func&& other) noexcept {
     if (this != &other) {
       (*this)();
@@ -198,6 +203,7 @@ class WEFT_API cancel_cause_func {
   cancel_cause_func() noexcept = default;
   explicit cancel_cause_func(context ctx) noexcept : ctx_(std::move(ctx)) {}
   cancel_cause_func(cancel_cause_func&&) noexcept = default;
+  cancel_cause_func(const cancel_cause_func&) WEFT_DELETED("weft: it has one owner: move it");
   cancel_cause_func& operator=(cancel_cause_func&& other) noexcept {
     if (this != &other) {
       (*this)(error{});
@@ -237,6 +243,11 @@ context_and_cancel with_timeout(const context& parent, std::chrono::duration<Rep
       ns <= 0 ? now_ns + (ns < -now_ns ? -now_ns : ns) : rt::deadline_after(now_ns, ns);
   return with_deadline(parent, time_point(std::chrono::nanoseconds(when)), std::move(cause));
 }
+template <rt::number N>
+context_and_cancel with_timeout(const context&, N) {
+  static_assert(!rt::number<N>, "weft: a time needs a unit: with_timeout(ctx, 5s)");
+  return {};
+}
 /// A child that is never cancelled, has no deadline, and keeps the values.
 [[nodiscard]] WEFT_API context without_cancel(const context& parent);
 
@@ -270,6 +281,21 @@ template <std::equality_comparable K, class V>
   }
 }
 
+template <class T, class V>
+  requires(!std::is_convertible_v<V, T>)
+context with_value(const context&, const context_key<T>&, V&&) {
+  static_assert(std::is_convertible_v<V, T>,
+                "weft: with_value(ctx, key, v): v does not convert to the key's type");
+  return {};
+}
+template <class K, class V>
+  requires(!std::equality_comparable<K> && !rt::is_context_key<K>)
+context with_value(const context&, const K&, V&&) {
+  static_assert(std::equality_comparable<K>,
+                "weft: with_value(ctx, key, v): a key must be comparable with ==");
+  return {};
+}
+
 /// Why it was cancelled: the cause given to the first cancellation on the way up, else err().
 [[nodiscard]] WEFT_API error cause(const context& ctx);
 
@@ -299,19 +325,30 @@ class [[nodiscard]] stop_func {
 
 /// Runs `f` in a goroutine of its own once `ctx` is done; at once if it is.
 template <class F>
-  requires std::is_invocable_v<F&>
 stop_func after_func(const context& ctx, F f) {
-  return stop_func(rt::add_callback(ctx, rt::callback_function(std::move(f))));
+  WEFT_CHECK_FUNCTION(after_func(ctx, f), F);
+  if constexpr (!std::is_invocable_v<F&>)
+    return stop_func();
+  else
+    return stop_func(rt::add_callback(ctx, rt::callback_function(std::move(f))));
 }
 
 /// A select case: ready once `ctx` is done. `f()`. The context must outlive the select.
 template <class F = rt::nothing>
 [[nodiscard]] auto on_done(const context& ctx, F f = {}) {
-  return rt::recv_case<std::monostate, F>(ctx.done_raw(), {}, std::move(f));
+  static_assert(std::invocable<F&>, "weft: on_done(ctx, f): f is called without arguments");
+  if constexpr (std::invocable<F&>)
+    return rt::recv_case<std::monostate, F>(ctx.done_raw(), {}, std::move(f));
+  else
+    return rt::no_case{};
 }
 template <class F = rt::nothing>
 [[nodiscard]] auto on_done(context&& ctx, F f = {}) {
-  return rt::recv_case<std::monostate, F>(ctx.done_raw(), ctx.done().handle(), std::move(f));
+  static_assert(std::invocable<F&>, "weft: on_done(ctx, f): f is called without arguments");
+  if constexpr (std::invocable<F&>)
+    return rt::recv_case<std::monostate, F>(ctx.done_raw(), ctx.done().handle(), std::move(f));
+  else
+    return rt::no_case{};
 }
 
 }  // namespace weft

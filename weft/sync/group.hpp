@@ -10,7 +10,6 @@
 // process, as with weft::go.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -29,20 +28,27 @@ struct group_and_context;
 class WEFT_API group {
  public:
   group() : state_(std::make_shared<state>()) {}
+  group(const group&) WEFT_DELETED("weft: a group is not copied: refer to it");
   group(group&&) noexcept = default;
   group& operator=(group&&) noexcept = default;
 
   /// Runs `f` in a goroutine. Parks while limit() goroutines are at work.
   template <class F>
   void go(F f) {
-    state_->enter();
-    start(std::move(f));
+    check<F>();
+    if constexpr (runs<F>) {
+      state_->enter();
+      start(std::move(f));
+    }
   }
   /// The same, or false when the limit is reached. Never parks.
   template <class F>
   [[nodiscard]] bool try_go(F f) {
-    if (!state_->try_enter()) return false;
-    start(std::move(f));
+    check<F>();
+    if constexpr (runs<F>) {
+      if (!state_->try_enter()) return false;
+      start(std::move(f));
+    }
     return true;
   }
   /// At most `n` goroutines at once; negative: no limit; 0: none may start. Panics while some run.
@@ -66,16 +72,29 @@ class WEFT_API group {
     void leave(error outcome);
   };
 
+  /// What F returns says how it went, or nothing.
+  template <class F>
+  static constexpr bool runs = requires(F& f) {
+    requires std::is_void_v<decltype(f())> || std::is_convertible_v<decltype(f()), error> ||
+                 std::is_convertible_v<decltype(f().error()), error>;
+  };
+  template <class F>
+  static constexpr void check() {
+    static_assert(runs<F>,
+                  "weft: group::go(f): f must be callable without arguments and return "
+                  "weft::result<void>, weft::error or nothing");
+  }
+
   template <class F>
   static error outcome_of(F& f) {
     using R = std::invoke_result_t<F&>;
     if constexpr (std::is_void_v<R>) {
-      std::invoke(f);
+      f();
       return {};
     } else if constexpr (std::is_convertible_v<R, error>) {
-      return std::invoke(f);
+      return f();
     } else {
-      auto outcome = std::invoke(f);
+      auto outcome = f();
       return outcome ? error{} : std::move(outcome).error();
     }
   }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>  // std::lock_guard and the others that it is used with
 
 #include "weft/base/atomic.hpp"
 #include "weft/base/export.hpp"
@@ -25,7 +26,7 @@ void sim_point() noexcept;
 class WEFT_API mutex {
  public:
   constexpr mutex() noexcept = default;
-  mutex(const mutex&) = delete;
+  mutex(const mutex&) WEFT_DELETED("weft: a mutex is not copied: refer to it");
   mutex& operator=(const mutex&) = delete;
 
   /// May park.

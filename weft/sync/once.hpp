@@ -3,15 +3,14 @@
 #pragma once
 
 #include <exception>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/callable.hpp"
 #include "weft/sync/mutex.hpp"
 
 namespace weft {
@@ -19,22 +18,29 @@ namespace weft {
 class once {
  public:
   constexpr once() noexcept = default;
-  once(const once&) = delete;
+  once(const once&) WEFT_DELETED("weft: a once is not copied: refer to it");
   once& operator=(const once&) = delete;
 
   /// Runs `f` if this is the first call; returns when it has returned. An exception that leaves `f`
   /// reaches this caller only and counts as done. Calling it from `f` deadlocks. May park.
   template <class F>
   void call(F&& f) {
+    WEFT_CHECK_FUNCTION(once::call(f), F);
     // acquire: partner: the release below; what f did is visible.
-    if (done_.load(rt::acquire) == 0) [[unlikely]]
-      call_slow(std::forward<F>(f));
+    if (done_.load(rt::acquire) == 0) [[unlikely]] {
+      if constexpr (std::is_invocable_v<F&>) call_slow(std::forward<F>(f));
+    }
   }
 
  private:
+  struct holder {
+    mutex& m;
+    explicit holder(mutex& locked) : m(locked) { m.lock(); }
+    ~holder() { m.unlock(); }
+  };
   template <class F>
   void call_slow(F&& f) {
-    const std::lock_guard held(mutex_);
+    const holder held{mutex_};
     if (done_.load(rt::relaxed) != 0) return;
     // Set when f has returned or thrown, not before: a caller that sees it must see f's effects.
     struct set_at_end {
@@ -42,7 +48,7 @@ class once {
       ~set_at_end() { done.store(1, rt::release); }
     };
     const set_at_end at_end{done_};
-    std::invoke(std::forward<F>(f));
+    std::forward<F>(f)();
   }
 
   rt::atomic<uint32_t> done_{0};
@@ -62,9 +68,9 @@ struct once_state {
     first.call([this] {
       try {
         if constexpr (std::is_void_v<R>)
-          std::invoke(*f);
+          (*f)();
         else
-          value.emplace(std::invoke(*f));
+          value.emplace((*f)());
       } catch (...) {
         exception = std::current_exception();
       }
@@ -84,17 +90,26 @@ struct once_state {
 /// A copyable function that runs `f` on its first call only. If `f` threw, every call throws that.
 template <class F>
 [[nodiscard]] auto once_func(F f) {
-  return [state = std::make_shared<rt::once_state<F>>(std::move(f))] { state->run(); };
+  WEFT_CHECK_FUNCTION(once_func(f), F);
+  if constexpr (std::is_invocable_v<F&>)
+    return [state = std::make_shared<rt::once_state<F>>(std::move(f))] { state->run(); };
 }
 
 /// The same for a function with a result, which every call returns by reference.
 template <class F>
 [[nodiscard]] auto once_value(F f) {
-  static_assert(!std::is_void_v<std::invoke_result_t<F&>>);
-  return [state = std::make_shared<rt::once_state<F>>(std::move(f))]() -> const auto& {
-    state->run();
-    return *state->value;
-  };
+  WEFT_CHECK_FUNCTION(once_value(f), F);
+  if constexpr (std::is_invocable_v<F&>) {
+    constexpr bool has_value = !std::is_void_v<std::invoke_result_t<F&>>;
+    static_assert(has_value,
+                  "weft: once_value(f): f must return a value; once_func(f) if it has "
+                  "none");
+    if constexpr (has_value)
+      return [state = std::make_shared<rt::once_state<F>>(std::move(f))]() -> const auto& {
+        state->run();
+        return *state->value;
+      };
+  }
 }
 
 }  // namespace weft

@@ -27,7 +27,7 @@ class WEFT_API rw_mutex {
  public:
   constexpr rw_mutex() noexcept = default;
   ~rw_mutex();
-  rw_mutex(const rw_mutex&) = delete;
+  rw_mutex(const rw_mutex&) WEFT_DELETED("weft: a rw_mutex is not copied: refer to it");
   rw_mutex& operator=(const rw_mutex&) = delete;
 
   /// May park.

@@ -39,6 +39,23 @@ template <class Channel>
 concept receiving_channel = requires(const std::remove_cvref_t<Channel>& ch) { ch.try_recv(); };
 template <class Channel>
 concept sending_channel = requires(const std::remove_cvref_t<Channel>& ch) { ch.close(); };
+/// What `ch` carries; for what is no channel a type that takes anything, since an error was said.
+struct no_element {
+  template <class T>
+  no_element(T&&) noexcept {}  // NOLINT(google-explicit-constructor)
+};
+template <class Channel>
+struct element_of {
+  using type = no_element;
+};
+template <class Channel>
+  requires receiving_channel<Channel> || sending_channel<Channel>
+struct element_of<Channel> {
+  using type = typename std::remove_cvref_t<Channel>::value_type;
+};
+template <class Channel>
+using element_of_t = typename element_of<Channel>::type;
+
 template <class Case>
 concept select_case_like = requires(std::remove_cvref_t<Case>& c, scase& out) {
   c.prepare(out);
@@ -124,36 +141,69 @@ class plain_case {
   F f_;
 };
 
+/// Stands for a case whose error was said.
+struct no_case {
+  void prepare(scase&) noexcept {}
+  void run(chan_status) {}
+  [[nodiscard]] hchan* channel() const noexcept { return nullptr; }
+};
+
 }  // namespace rt
 
 /// Ready when `ch` has a value or is closed; `f(std::optional<T>)` or `f()`.
-template <rt::receiving_channel Channel, class F = rt::nothing>
+template <class Channel, class F = rt::nothing>
 [[nodiscard]] auto on_recv(Channel&& ch, F f = {}) {
-  using T = typename std::remove_cvref_t<Channel>::value_type;
-  static_assert(rt::channel_element<T>);
-  return rt::recv_case<T, F>(ch.raw(), rt::keep_temporary<Channel>(ch), std::move(f));
+  using T = rt::element_of_t<Channel>;
+  constexpr bool receives = rt::receiving_channel<Channel>;
+  constexpr bool called = std::invocable<F&, std::optional<T>> || std::invocable<F&>;
+  static_assert(receives, "weft: on_recv(ch, f): ch must be a chan or a recv_chan");
+  static_assert(
+      !receives || called,
+      "weft: on_recv(ch, f): f must take std::optional<T> for a channel of T, or nothing");
+  if constexpr (receives && called)
+    return rt::recv_case<T, F>(ch.raw(), rt::keep_temporary<Channel>(ch), std::move(f));
+  else
+    return rt::no_case{};
 }
 
 /// Ready when `ch` can take `value`.
-template <rt::sending_channel Channel, class F = rt::nothing>
-[[nodiscard]] auto on_send(Channel&& ch, typename std::remove_cvref_t<Channel>::value_type value,
-                           F f = {}) {
-  using T = typename std::remove_cvref_t<Channel>::value_type;
-  static_assert(rt::channel_element<T>);
-  return rt::send_case<T, F>(ch.raw(), rt::keep_temporary<Channel>(ch), std::move(value),
-                             std::move(f));
+template <class Channel, class F = rt::nothing>
+[[nodiscard]] auto on_send(Channel&& ch, rt::element_of_t<Channel> value, F f = {}) {
+  constexpr bool sends = rt::sending_channel<Channel>;
+  static_assert(sends, "weft: on_send(ch, v, f): ch must be a chan or a send_chan");
+  static_assert(!sends || std::invocable<F&>,
+                "weft: on_send(ch, v, f): f is called without arguments once v is sent");
+  if constexpr (sends && std::invocable<F&>)
+    return rt::send_case<rt::element_of_t<Channel>, F>(ch.raw(), rt::keep_temporary<Channel>(ch),
+                                                       std::move(value), std::move(f));
+  else
+    return rt::no_case{};
 }
 
 /// Ready once select has waited for `d`; at once if `d` is not positive.
 template <class Rep, class Period, class F>
 [[nodiscard]] auto after(std::chrono::duration<Rep, Period> d, F f) {
-  return rt::plain_case<rt::scase::kind::timer, F>(rt::saturating_ns(d), std::move(f));
+  static_assert(std::invocable<F&>, "weft: after(d, f): f is called without arguments");
+  if constexpr (std::invocable<F&>)
+    return rt::plain_case<rt::scase::kind::timer, F>(rt::saturating_ns(d), std::move(f));
+  else
+    return rt::no_case{};
+}
+template <rt::number N, class F>
+rt::no_case after(N, F) {
+  static_assert(!rt::number<N>,
+                "weft: a time needs a unit: after(5s, f), after(std::chrono::seconds(n), f)");
+  return {};
 }
 
 /// Taken when no other case is ready.
 template <class F = rt::nothing>
 [[nodiscard]] auto otherwise(F f = {}) {
-  return rt::plain_case<rt::scase::kind::otherwise, F>(0, std::move(f));
+  static_assert(std::invocable<F&>, "weft: otherwise(f): f is called without arguments");
+  if constexpr (std::invocable<F&>)
+    return rt::plain_case<rt::scase::kind::otherwise, F>(0, std::move(f));
+  else
+    return rt::no_case{};
 }
 
 /// Any of the cases above, for lists made at run time. Usable for one select at a time, and again.
@@ -188,10 +238,16 @@ class select_case {
 
 /// Waits until one of the cases can proceed, does it, runs its function, and returns its position.
 /// With no case at all it parks for ever. May park, unless one case is otherwise().
-template <rt::select_case_like... Cases>
+template <class... Cases>
 int select(Cases&&... cases) {
   constexpr int count = sizeof...(Cases);
-  if constexpr (count == 0) {
+  constexpr bool known = (rt::select_case_like<Cases> && ...);
+  static_assert(known,
+                "weft: select takes cases: on_recv, on_send, on_done, after, otherwise; "
+                "select_any takes a list of them");
+  if constexpr (!known) {
+    return -1;
+  } else if constexpr (count == 0) {
     rt::select_nothing();
   } else {
     static_assert(count <= rt::select_cases_max);

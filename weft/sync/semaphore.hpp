@@ -18,7 +18,7 @@ namespace weft {
 class WEFT_API semaphore {
  public:
   constexpr explicit semaphore(int64_t units) noexcept : free_(units), size_(units) {}
-  semaphore(const semaphore&) = delete;
+  semaphore(const semaphore&) WEFT_DELETED("weft: a semaphore is not copied: refer to it");
   semaphore& operator=(const semaphore&) = delete;
 
   /// Parks until `n` units are free, and takes them; or until `ctx` is done: ctx.err(), and nothing

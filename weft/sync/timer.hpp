@@ -10,12 +10,12 @@
 // a timer: its channel, or its function, keeps it; the last handle of the channel frees it.
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
+#include "weft/base/callable.hpp"
+#include "weft/base/chrono.hpp"
 #include "weft/base/export.hpp"
 #include "weft/sync/chan.hpp"
 #include "weft/sync/internal/duration.hpp"
@@ -26,7 +26,7 @@ using time_point = std::chrono::steady_clock::time_point;
 
 namespace rt {
 
-using callback_function = std::move_only_function<void()>;
+using callback_function = callable<void>;
 struct func_timer;
 
 /// A channel with a timer that sends to it. `period_ns` > 0: again and again.
@@ -70,7 +70,6 @@ class WEFT_API timer {
 
  private:
   template <class Rep, class Period, class F>
-    requires std::is_invocable_v<F&>
   friend timer after_func(std::chrono::duration<Rep, Period> d, F f);
   explicit timer(rt::func_timer* f) noexcept : f_(f) {}
   bool reset_ns(int64_t duration_ns);
@@ -116,6 +115,13 @@ template <class Rep, class Period>
       rt::chan_handle::adopt(rt::make_timer_channel(rt::saturating_ns(d), 0)));
 }
 
+template <rt::number N>
+recv_chan<time_point> after(N) {
+  static_assert(!rt::number<N>,
+                "weft: a time needs a unit: after(5s), after(std::chrono::seconds(n))");
+  return {};
+}
+
 /// A ticker's channel for those who never stop it; nil if `d` is not positive.
 template <class Rep, class Period>
 [[nodiscard]] recv_chan<time_point> tick(std::chrono::duration<Rep, Period> d) {
@@ -126,9 +132,12 @@ template <class Rep, class Period>
 
 /// Runs `f` in a goroutine of its own after `d`. The timer may be dropped; f runs all the same.
 template <class Rep, class Period, class F>
-  requires std::is_invocable_v<F&>
 timer after_func(std::chrono::duration<Rep, Period> d, F f) {
-  return timer(rt::make_func_timer(rt::saturating_ns(d), rt::callback_function(std::move(f))));
+  WEFT_CHECK_FUNCTION(after_func(d, f), F);
+  if constexpr (!std::is_invocable_v<F&>)
+    return timer();
+  else
+    return timer(rt::make_func_timer(rt::saturating_ns(d), rt::callback_function(std::move(f))));
 }
 
 }  // namespace weft

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <type_traits>
 #include <utility>
 
@@ -26,7 +25,7 @@ namespace weft {
 class WEFT_API wait_group {
  public:
   constexpr wait_group() noexcept = default;
-  wait_group(const wait_group&) = delete;
+  wait_group(const wait_group&) WEFT_DELETED("weft: a wait_group is not copied: refer to it");
   wait_group& operator=(const wait_group&) = delete;
 
   /// Changes the counter. Panics `sync: negative WaitGroup counter` below zero, and when it finds
@@ -44,17 +43,19 @@ class WEFT_API wait_group {
   }
   template <class F>
   void go(const go_options& options, F&& f) {
-    static_assert(std::is_invocable_v<std::decay_t<F>&>);
-    auto body = [this, f = std::decay_t<F>(std::forward<F>(f))]() mutable {
-      std::invoke(f);
-      done();
-    };
-    add(1);
-    try {
-      weft::go(options, std::move(body));
-    } catch (...) {  // no stack left: nobody will call done()
-      done();
-      throw;
+    WEFT_CHECK_FUNCTION(wait_group::go(f), std::decay_t<F>);
+    if constexpr (std::is_invocable_v<std::decay_t<F>&>) {
+      auto body = [this, f = std::decay_t<F>(std::forward<F>(f))]() mutable {
+        f();
+        done();
+      };
+      add(1);
+      try {
+        weft::go(options, std::move(body));
+      } catch (...) {  // no stack left: nobody will call done()
+        done();
+        throw;
+      }
     }
   }
 

@@ -2,10 +2,16 @@
 // Durations of any unit to nanoseconds, and deadlines, without overflow.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+#include <type_traits>
+
+#include "weft/base/chrono.hpp"
 
 namespace weft::rt {
+
+/// What is given as a time and has no unit.
+template <class N>
+concept number = std::is_arithmetic_v<N>;
 
 /// Longer than any program runs, and below the value that means "no timer".
 inline constexpr int64_t latest_ns = INT64_MAX - 1;
