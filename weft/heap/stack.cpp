@@ -243,7 +243,7 @@ size_t stack_take(size_t bytes, stack_slot* out, size_t count, stack_error& erro
     stack_slot batch[batch_slots];
     size_t claimed = 0;
     {
-      lock_scope held(stacks_lock);
+      kept_lock_scope held(stacks_lock);
       got += take_free(classes[index], class_bytes, out + got, count - got);
       if (got == count) return got;
       claimed = claim(classes[index], class_bytes, batch);
@@ -255,7 +255,7 @@ size_t stack_take(size_t bytes, stack_slot* out, size_t count, stack_error& erro
     const size_t guarded = install_guards(batch, claimed, error);
     size_t used = 0;
     while (used < guarded && got < count) out[got++] = batch[used++];
-    lock_scope held(stacks_lock);
+    kept_lock_scope held(stacks_lock);
     for (size_t i = claimed; i > guarded; --i) push(classes[index].bare_head, batch[i - 1].lo);
     // Backwards, so that the lowest address is taken next and neighbours share page tables.
     for (size_t i = guarded; i > used; --i) push(classes[index].free_head, batch[i - 1].lo);
@@ -268,7 +268,7 @@ size_t stack_take(size_t bytes, stack_slot* out, size_t count, stack_error& erro
 
 void stack_give(stack_slot slot) noexcept {
   const size_t class_bytes = slot.hi - (slot.lo - page);
-  lock_scope held(stacks_lock);
+  kept_lock_scope held(stacks_lock);
   const reservation* home = find_home(slot.lo);
   WEFT_ASSERT(home != nullptr && home->slot_bytes == class_bytes);
   push(classes[class_index(class_bytes)].free_head, slot.lo);

@@ -84,7 +84,7 @@ goroutine* pick_local(machine* mp, processor& pp) noexcept {
     // A batch, and the tick moves on: yielders beyond the ring's length all get their turn.
     goroutine* gp = nullptr;
     {
-      lock_scope hold(sched.lock);
+      kept_lock_scope hold(sched.lock);
       gp = global_get(pp, run_queue_len / 4);
     }
     if (gp != nullptr) {
@@ -102,7 +102,7 @@ goroutine* pick_local(machine* mp, processor& pp) noexcept {
     return gp;
   }
   if (sched.global_len.load(relaxed) == 0) return nullptr;
-  lock_scope hold(sched.lock);
+  kept_lock_scope hold(sched.lock);
   goroutine* gp = global_get(pp, run_queue_len / 2);
   if (gp != nullptr) note_execute(pp, gp, false);
   return gp;
@@ -188,7 +188,7 @@ goroutine* look_for_work(machine* mp, bool& inherits, int64_t& now, int64_t& pol
   poll_until = run_due_timers(pp.timers, now, ran);
   inherits = false;
   if (pp.tick.load(relaxed) % global_check_period == 0 && sched.global_len.load(relaxed) != 0) {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     if (goroutine* gp = global_get(pp, run_queue_len / 4); gp != nullptr) return gp;
   }
   if (goroutine* gp = pp.queue.take_next(); gp != nullptr) {
@@ -197,7 +197,7 @@ goroutine* look_for_work(machine* mp, bool& inherits, int64_t& now, int64_t& pol
   }
   if (goroutine* gp = pp.queue.pop(); gp != nullptr) return gp;
   if (sched.global_len.load(relaxed) != 0) {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     if (goroutine* gp = global_get(pp, run_queue_len / 2); gp != nullptr) return gp;
   }
   if (goroutine* gp = poll_ready_io(mp); gp != nullptr) return gp;
@@ -237,7 +237,7 @@ bool wait_in_netpoll(machine* mp, int64_t poll_until) noexcept {
   sched.last_poll.store(now, seq_cst);
   processor* pp = nullptr;
   {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     if (sched.stopping.load(relaxed) == 0) pp = idle_p_get(mp->old_p);
   }
   if (pp == nullptr) {
@@ -255,7 +255,7 @@ bool wait_in_netpoll(machine* mp, int64_t poll_until) noexcept {
 bool look_again(machine* mp) noexcept {
   const bool work = any_work_queued();
   if (!work && earliest_timer() > os::monotonic_ns()) return false;
-  lock_scope hold(sched.lock);
+  kept_lock_scope hold(sched.lock);
   if (sched.stopping.load(relaxed) != 0) return false;
   processor* pp = idle_p_get(nullptr);
   if (pp == nullptr) return false;
@@ -280,7 +280,7 @@ goroutine* find_runnable(machine* mp, bool& inherits) noexcept {
     goroutine* gp = look_for_work(mp, inherits, now, poll_until);
     if (gp != nullptr) return gp;
     {
-      lock_scope hold(sched.lock);
+      kept_lock_scope hold(sched.lock);
       if (sched.stopping.load(relaxed) != 0) continue;
       gp = global_get(*mp->p, run_queue_len / 2);
       if (gp != nullptr) return gp;

@@ -42,7 +42,7 @@ goroutine_pool pool;
 inline constexpr uint32_t batches_max = goroutines_max / batch_len + 1;
 
 bool pool_push(goroutine* head) noexcept {
-  lock_scope hold(pool.lock);
+  kept_lock_scope hold(pool.lock);
   if (pool.batches == nullptr) {
     pool.batches = static_cast<goroutine_pool::batch*>(
         os::reserve_writable(batches_max * sizeof(goroutine_pool::batch)));
@@ -54,7 +54,7 @@ bool pool_push(goroutine* head) noexcept {
 }
 
 goroutine* pool_pop() noexcept {
-  lock_scope hold(pool.lock);
+  kept_lock_scope hold(pool.lock);
   if (pool.top == 0) return nullptr;
   goroutine* head = pool.batches[--pool.top].head;
   if (pool.trimmed > pool.top) pool.trimmed = pool.top;
@@ -110,7 +110,7 @@ futex_mutex bare_lock{lock_rank::g_pool};
 goroutine* take_special(size_t stack_bytes, const char*& why) noexcept {
   goroutine* gp = nullptr;
   {
-    lock_scope hold(bare_lock);
+    kept_lock_scope hold(bare_lock);
     gp = bare_cells;
     if (gp != nullptr) bare_cells = gp->link;
   }
@@ -122,7 +122,7 @@ goroutine* take_special(size_t stack_bytes, const char*& why) noexcept {
     return gp;
   }
   why = stack_error_text(error);
-  lock_scope hold(bare_lock);
+  kept_lock_scope hold(bare_lock);
   gp->link = bare_cells;
   bare_cells = gp;
   return nullptr;
@@ -195,7 +195,7 @@ void give_goroutine(goroutine* gp) noexcept {
     gp->top = nullptr;
     stack_discard(slot);
     stack_give(slot);
-    lock_scope hold(bare_lock);
+    kept_lock_scope hold(bare_lock);
     gp->link = bare_cells;
     bare_cells = gp;
     return;
@@ -292,7 +292,7 @@ void trim_stacks(int64_t now) noexcept {
   for (uint32_t done = 0; done < trim_batches_max; ++done) {
     goroutine* head = nullptr;
     {
-      lock_scope hold(pool.lock);
+      kept_lock_scope hold(pool.lock);
       if (pool.trimmed >= pool.top) return;
       goroutine_pool::batch& oldest = pool.batches[pool.trimmed];
       if (now - oldest.since_ns < trim_age_ns) return;
@@ -310,7 +310,7 @@ void trim_stacks(int64_t now) noexcept {
       gp->wait_on = reinterpret_cast<const void*>(slot.hi);
       stack_discard(slot);
     }
-    lock_scope hold(pool.lock);
+    kept_lock_scope hold(pool.lock);
     WEFT_ASSERT(pool.top < batches_max);
     // Below all untrimmed ones: swap with the first of those.
     pool.batches[pool.top] = pool.batches[pool.trimmed];

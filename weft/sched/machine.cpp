@@ -27,7 +27,7 @@ machine* spare_machines = nullptr;
 
 machine* make_machine() noexcept {
   {
-    lock_scope hold(spare_lock);
+    kept_lock_scope hold(spare_lock);
     if (spare_machines != nullptr) {
       machine* mp = spare_machines;
       spare_machines = mp->link;
@@ -87,7 +87,7 @@ void machine_main(void* argument) {
 /// Undoes what start_m was asked for when no thread can be had.
 void give_up_start(processor* pp, bool spinning) noexcept {
   if (spinning) sched.spinning.fetch_sub(1, seq_cst);
-  lock_scope hold(sched.lock);
+  kept_lock_scope hold(sched.lock);
   g_list rest;
   while (goroutine* gp = pp->queue.take_next()) rest.push_back(gp);
   while (goroutine* gp = pp->queue.pop()) rest.push_back(gp);
@@ -101,7 +101,7 @@ bool start_thread_for(processor* pp, bool spinning) noexcept {
     sched.machine_count.fetch_sub(1, relaxed);
     bool first = false;
     {
-      lock_scope hold(sched.lock);
+      kept_lock_scope hold(sched.lock);
       first = !sched.reported_thread_cap;
       sched.reported_thread_cap = true;
     }
@@ -118,7 +118,7 @@ bool start_thread_for(processor* pp, bool spinning) noexcept {
   sched.machine_count.fetch_sub(1, relaxed);
   mp->next_p = nullptr;
   mp->spinning = false;
-  lock_scope hold(spare_lock);
+  kept_lock_scope hold(spare_lock);
   mp->link = spare_machines;
   spare_machines = mp;
   return false;
@@ -143,7 +143,7 @@ machine* adopt_sim_thread(machine* mp) noexcept {
 void start_m(processor* pp, bool spinning) noexcept {
   machine* mp = nullptr;
   {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     if (pp == nullptr) {
       pp = sched.stopping.load(relaxed) == 0 ? idle_p_get(nullptr) : nullptr;
       if (pp == nullptr) {
@@ -172,7 +172,7 @@ void start_m(processor* pp, bool spinning) noexcept {
 void stop_m(machine* mp) noexcept {
   WEFT_ASSERT(mp->p == nullptr && !mp->spinning);
   {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     mp->park_word.store(0, relaxed);
     mp->link = sched.idle_m;
     sched.idle_m = mp;
@@ -217,7 +217,7 @@ inline constexpr int sanitizer_threads = 0;
 
 void check_dead() noexcept {
   {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     if (!all_asleep()) return;
   }
   // A thread that Weft has never seen may still call it some day: then this is no proof.
@@ -225,7 +225,7 @@ void check_dead() noexcept {
                     sched.guests.load(relaxed) + sanitizer_threads;
   if (os::thread_count() > known) return;
   {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     if (!all_asleep()) return;
   }
   fatal("all goroutines are asleep - deadlock!");
@@ -243,7 +243,7 @@ void detach_guest(void* argument) noexcept {
   sched.guests.fetch_sub(1, seq_cst);
   mp->guest_cell.status.store(static_cast<uint32_t>(g_status::dead), relaxed);
   mp->cur.store(nullptr, relaxed);
-  lock_scope hold(spare_lock);
+  kept_lock_scope hold(spare_lock);
   mp->link = spare_machines;
   spare_machines = mp;
 }

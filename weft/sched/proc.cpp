@@ -46,13 +46,13 @@ uint64_t next_random(machine* mp) noexcept {
 }
 
 void global_put_list(g_list& list) noexcept {
-  lock_scope hold(sched.lock);
+  kept_lock_scope hold(sched.lock);
   while (goroutine* gp = list.pop_front()) sched.global.push_back(gp);
   sched.global_len.store(sched.global.count, release);
 }
 
 void global_put(goroutine* gp) noexcept {
-  lock_scope hold(sched.lock);
+  kept_lock_scope hold(sched.lock);
   sched.global.push_back(gp);
   sched.global_len.store(sched.global.count, release);
 }
@@ -175,7 +175,7 @@ void hand_off_p(processor* pp) noexcept {
     }
   }
   {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     if (sched.stopping.load(relaxed) != 0) {
       pp->status.store(p_status::stopped, relaxed);
       if (--sched.stop_wait == 0) {
@@ -221,7 +221,7 @@ void wake_p_published() noexcept {
   }
   processor* pp = nullptr;
   {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     pp = sched.stopping.load(relaxed) == 0 ? idle_p_get(nullptr) : nullptr;
     if (pp == nullptr) sched.need_spinning.store(1, relaxed);
   }

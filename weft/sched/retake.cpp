@@ -59,7 +59,7 @@ bool commit_to_global(goroutine* gp, void*) noexcept {
 void regain_p(machine* mp) noexcept {
   forget_robbery(mp);
   {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     processor* pp = sched.stopping.load(relaxed) == 0 ? idle_p_get(mp->old_p) : nullptr;
     if (pp != nullptr) {
       acquire_p(mp, pp);
@@ -173,7 +173,7 @@ verdict judge(processor& pp, machine* mp, int64_t now) noexcept {
 }  // namespace
 
 int retake(int64_t now) noexcept {
-  lock_scope hold(sched.retake_lock);
+  kept_lock_scope hold(sched.retake_lock);
   if (sched.stopping.load(acquire) != 0) return 0;
   const uint32_t procs = sched.procs.load(acquire);
   verdict verdicts[procs_max] = {};
@@ -240,7 +240,7 @@ void note_stopped(processor* pp) noexcept WEFT_REQUIRES(sched.lock) {
 }
 
 void rob_running(machine* self) noexcept {
-  lock_scope hold(sched.retake_lock);
+  kept_lock_scope hold(sched.retake_lock);
   const uint32_t procs = sched.procs.load(acquire);
   const int64_t now = os::monotonic_ns();
   for (uint32_t i = 0; i < procs; ++i) {
@@ -254,7 +254,7 @@ void rob_running(machine* self) noexcept {
     processor& pp = *sched.all_p[i];
     machine* mp = pp.posted;
     if (mp == nullptr || !try_rob(pp, mp, now, false)) continue;
-    lock_scope hold_lists(sched.lock);
+    kept_lock_scope hold_lists(sched.lock);
     note_stopped(&pp);
   }
 }
@@ -267,7 +267,7 @@ void surrender_p(machine* mp) noexcept {
     mp->spinning = false;
     sched.spinning.fetch_sub(1, seq_cst);
   }
-  lock_scope hold(sched.lock);
+  kept_lock_scope hold(sched.lock);
   note_stopped(pp);
 }
 
@@ -275,7 +275,7 @@ namespace {
 
 /// Claims the stop. False while somebody else holds the world still.
 bool claim_stop(machine* self, bool& wait) noexcept {
-  lock_scope hold(sched.lock);
+  kept_lock_scope hold(sched.lock);
   if (sched.stopping.load(relaxed) != 0) return false;
   // Together under the lock: whoever sees `stopping` and surrenders must find stop_wait set.
   sched.stopping.store(1, seq_cst);
@@ -305,7 +305,7 @@ void stop_the_world() noexcept {
   while (wait) {
     rob_running(self);
     if (sched.stop_note.load(acquire) == 0) os::futex_wait(sched.stop_note, 0, stop_look_ns);
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     wait = sched.stop_wait > 0;
   }
 }
@@ -345,7 +345,7 @@ void start_the_world(uint32_t procs) noexcept {
   machine* self = this_machine();
   processor* runnable = nullptr;
   {
-    lock_scope hold(sched.lock);
+    kept_lock_scope hold(sched.lock);
     const uint32_t made = sched.p_made.load(relaxed);
     for (uint32_t i = made; i < procs; ++i) sched.all_p[i] = make_p(i);
     if (procs > made) sched.p_made.store(procs, release);

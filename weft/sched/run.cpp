@@ -93,7 +93,7 @@ uint32_t wanted_procs(const options& how) {
 }  // namespace
 
 void initialize_runtime(bool with_monitor) {
-  lock_scope hold(init_lock);
+  kept_lock_scope hold(init_lock);
   if (!initialized) initialize_scheduler();
   initialized = true;
   if (with_monitor && !monitor_started) {

@@ -3,7 +3,7 @@
 // lie on a stack that is about to go: a node knows its index, so removal is O(log n) under one
 // uncontended lock.
 //
-// Lock rule: only the heap's lock, and never while `fire` runs. `firing` is per heap and one thread
+// Lock rule: only the heap's lock (a P's, so it lasts for ever: unlock_kept), and never while `fire` runs. `firing` is per heap and one thread
 // runs a heap at a time, so disarm_wait() can wait for exactly its node without the node being
 // touched after `fire` returned.
 #include "weft/sched/internal/timers.hpp"
@@ -102,7 +102,7 @@ timer_heap* lock_heap_of(timer_node& node) noexcept WEFT_UNCHECKED {
     if (heap == nullptr) return nullptr;
     heap->lock.lock();
     if (node.heap.load(relaxed) == heap) return heap;
-    heap->lock.unlock();  // moved to another P's heap meanwhile (move_timers)
+    heap->lock.unlock_kept();  // moved to another P's heap meanwhile (move_timers)
   }
 }
 
@@ -118,7 +118,7 @@ void arm(timer_node& node, int64_t when_ns, int64_t period_ns) noexcept {
   timer_heap& heap = heap_at_hand();
   bool first = false;
   {
-    lock_scope hold(heap.lock);
+    kept_lock_scope hold(heap.lock);
     WEFT_ASSERT(node.index == -1);
     node.period_ns = period_ns;
     ++node.sequence;
@@ -136,7 +136,7 @@ bool disarm(timer_node& node) noexcept WEFT_UNCHECKED {
     erase(*heap, node);
     ++node.sequence;
   }
-  heap->lock.unlock();
+  heap->lock.unlock_kept();
   return armed;
 }
 
@@ -179,7 +179,7 @@ int64_t run_due_timers(timer_heap& heap, int64_t now, bool& ran) noexcept WEFT_U
       erase(heap, *node);
     }
     heap.firing.store(node, relaxed);
-    heap.lock.unlock();
+    heap.lock.unlock_kept();
     node->fire(node, now);
     // From here on the node may be gone.
     heap.firing.store(nullptr, release);
@@ -187,7 +187,7 @@ int64_t run_due_timers(timer_heap& heap, int64_t now, bool& ran) noexcept WEFT_U
     heap.lock.lock();
   }
   const int64_t next = heap.count != 0 ? heap.entries[0].when_ns : no_timer;
-  heap.lock.unlock();
+  heap.lock.unlock_kept();
   heap.running.store(0, release);
   return next;
 }

@@ -12,6 +12,7 @@
 #include "weft/sync/chan.hpp"
 
 #include <cstdlib>
+#include <cstring>
 
 #include "weft/base/panic.hpp"
 #include "weft/sync/internal/hchan.hpp"
@@ -69,6 +70,7 @@ hchan* make_hchan(const element_ops& ops, int64_t capacity) {
   c->capacity = static_cast<size_t>(capacity);
   c->buffer = static_cast<std::byte*>(memory) + offset;
   c->ops = &ops;
+  c->word_elements = is_word(ops);
   return c;
 }
 
@@ -134,7 +136,52 @@ chan_status recv_locked(hchan& c, void* slot, sudog** wakes) noexcept {
   return chan_status::ok;
 }
 
-WEFT_UNCHECKED chan_status chan_send(hchan* c, void* element, bool wait) noexcept {
+namespace {
+
+/// What a send or receive does once the channel is locked; ends the section. `c` is locked, and the
+/// caller's handle keeps it.
+WEFT_UNCHECKED chan_status send_and_leave(hchan* c, void* element, bool wait) noexcept {
+  sudog* receiver = nullptr;
+  chan_status status = send_locked(*c, element, &receiver);
+  if (status != chan_status::would_block || !wait) {
+    c->lock.unlock_kept();
+    if (receiver != nullptr) wake(receiver, true);
+  } else {
+    sudog self;
+    self.g = current();
+    self.element = element;
+    self.c = c;
+    c->sendq.push_back(&self);
+    park_unlock(c->lock, wait_reason::chan_send, c);
+    status = self.success ? chan_status::ok : chan_status::closed;
+  }
+  leave_section();
+  return status;
+}
+
+WEFT_UNCHECKED chan_status recv_and_leave(hchan* c, void* slot, bool wait) noexcept {
+  sudog* sender = nullptr;
+  chan_status status = recv_locked(*c, slot, &sender);
+  if (status != chan_status::would_block || !wait) {
+    c->lock.unlock_kept();
+    if (sender != nullptr) wake(sender, true);
+  } else {
+    sudog self;
+    self.g = current();
+    self.element = slot;
+    self.c = c;
+    c->recvq.push_back(&self);
+    park_unlock(c->lock, wait_reason::chan_receive, c);
+    status = self.success ? chan_status::ok : chan_status::closed;
+  }
+  leave_section();
+  return status;
+}
+
+// The whole of a send or receive, for every case. noinline: the fast paths call it last, so that
+// they need no frame of their own.
+__attribute__((noinline)) WEFT_UNCHECKED chan_status send_any(hchan* c, void* element,
+                                                              bool wait) noexcept {
   if (!wait && sim_enabled) [[unlikely]]
     sim_point();
   if (c == nullptr) {
@@ -145,26 +192,13 @@ WEFT_UNCHECKED chan_status chan_send(hchan* c, void* element, bool wait) noexcep
   // not reopen, so at the moment of the first load it was open, and a moment later full: answering
   // as of then is right, whatever happens in between.
   if (!wait && c->closed.load(acquire) == 0 && c->looks_full()) return chan_status::would_block;
-
-  section s(may_park);
+  enter_section(may_park);
   c->lock.lock();
-  sudog* receiver = nullptr;
-  const chan_status status = send_locked(*c, element, &receiver);
-  if (status != chan_status::would_block || !wait) {
-    c->lock.unlock();
-    if (receiver != nullptr) wake(receiver, true);
-    return status;
-  }
-  sudog self;
-  self.g = current();
-  self.element = element;
-  self.c = c;
-  c->sendq.push_back(&self);
-  park_unlock(c->lock, wait_reason::chan_send, c);
-  return self.success ? chan_status::ok : chan_status::closed;
+  return send_and_leave(c, element, wait);
 }
 
-WEFT_UNCHECKED chan_status chan_recv(hchan* c, void* slot, bool wait) noexcept {
+__attribute__((noinline)) WEFT_UNCHECKED chan_status recv_any(hchan* c, void* slot,
+                                                              bool wait) noexcept {
   if (!wait && sim_enabled) [[unlikely]]
     sim_point();
   if (c == nullptr) {
@@ -177,25 +211,60 @@ WEFT_UNCHECKED chan_status chan_recv(hchan* c, void* slot, bool wait) noexcept {
     if (c->closed.load(acquire) == 0) return chan_status::would_block;
     if (c->looks_empty()) return chan_status::closed;
   }
-
-  section s(may_park);
+  enter_section(may_park);
   if (c->timer != nullptr) [[unlikely]]
     poll_channel_timer(*c);
   c->lock.lock();
-  sudog* sender = nullptr;
-  const chan_status status = recv_locked(*c, slot, &sender);
-  if (status != chan_status::would_block || !wait) {
-    c->lock.unlock();
-    if (sender != nullptr) wake(sender, true);
-    return status;
+  return recv_and_leave(c, slot, wait);
+}
+
+/// The rest of a send or receive whose fast path holds the lock and found that it is not for it.
+__attribute__((noinline)) WEFT_UNCHECKED chan_status send_rest(hchan* c, void* element,
+                                                               bool wait) noexcept {
+  return send_and_leave(c, element, wait);
+}
+__attribute__((noinline)) WEFT_UNCHECKED chan_status recv_rest(hchan* c, void* slot,
+                                                               bool wait) noexcept {
+  return recv_and_leave(c, slot, wait);
+}
+
+}  // namespace
+
+// The fast paths: a word through the buffer, nobody waiting, nothing asked of this thread. They are
+// leaves: whatever is not that simple goes on in a function called last.
+WEFT_UNCHECKED chan_status chan_send(hchan* c, void* element, bool wait) noexcept {
+  if (c == nullptr || !c->word_elements || !try_enter_section()) [[unlikely]]
+    return send_any(c, element, wait);
+  if (!c->lock.try_lock()) [[unlikely]] {
+    leave_section();
+    return send_any(c, element, wait);
   }
-  sudog self;
-  self.g = current();
-  self.element = slot;
-  self.c = c;
-  c->recvq.push_back(&self);
-  park_unlock(c->lock, wait_reason::chan_receive, c);
-  return self.success ? chan_status::ok : chan_status::closed;
+  const size_t n = c->count.load(relaxed);
+  if (n == c->capacity || !c->recvq.empty() || c->closed.load(relaxed) != 0)
+    return send_rest(c, element, wait);
+  std::memcpy(c->buffer + c->send_index * sizeof(void*), element, sizeof(void*));
+  c->send_index = c->after(c->send_index);
+  c->count.store(n + 1, relaxed);
+  c->lock.unlock_kept();
+  leave_section();
+  return chan_status::ok;
+}
+
+WEFT_UNCHECKED chan_status chan_recv(hchan* c, void* slot, bool wait) noexcept {
+  if (c == nullptr || !c->word_elements || c->timer != nullptr || !try_enter_section()) [[unlikely]]
+    return recv_any(c, slot, wait);
+  if (!c->lock.try_lock()) [[unlikely]] {
+    leave_section();
+    return recv_any(c, slot, wait);
+  }
+  const size_t n = c->count.load(relaxed);
+  if (n == 0 || !c->sendq.empty()) return recv_rest(c, slot, wait);
+  std::memcpy(slot, c->buffer + c->recv_index * sizeof(void*), sizeof(void*));
+  c->recv_index = c->after(c->recv_index);
+  c->count.store(n - 1, relaxed);
+  c->lock.unlock_kept();
+  leave_section();
+  return chan_status::ok;
 }
 
 sudog* close_locked(hchan& c) noexcept {
@@ -228,7 +297,7 @@ WEFT_UNCHECKED void chan_close(hchan* c) {
     c->lock.lock();
     was_closed = c->closed.load(relaxed) != 0;
     sudog* waiters = was_closed ? nullptr : close_locked(*c);
-    c->lock.unlock();
+    c->lock.unlock_kept();
     wake_closed(waiters);
   }
   if (was_closed) panic("close of closed channel");

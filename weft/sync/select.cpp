@@ -106,7 +106,7 @@ WEFT_UNCHECKED bool poll_one_by_one(select_frame& f, select_outcome& out) noexce
     sudog* wakes = nullptr;
     k.c->lock.lock();
     const chan_status status = try_locked(k, &wakes);
-    k.c->lock.unlock();
+    k.c->lock.unlock_kept();
     if (wakes != nullptr) wake(wakes, true);
     if (status != chan_status::would_block) {
       out = {f.poll_order[i], status};
@@ -144,16 +144,21 @@ WEFT_UNCHECKED void lock_all(select_frame& f) noexcept {
   }
 }
 
-/// Touches the frame no more once the last lock is free: its owner may run then.
-WEFT_UNCHECKED void unlock_all(select_frame& f) noexcept {
+/// `parked`: the frame's owner runs on as soon as the last lock is free, and may drop the channels;
+/// while one is still locked it cannot leave step 4, so only the last unlock must touch nothing.
+WEFT_UNCHECKED void unlock_all(select_frame& f, bool parked) noexcept {
   hchan* next = nullptr;
   for (int i = f.poll_count - 1; i >= 0; --i) {
     hchan* c = f.cases[f.lock_order[i]].c;
     if (c == next) continue;
-    if (next != nullptr) next->lock.unlock();
+    if (next != nullptr) next->lock.unlock_kept();
     next = c;
   }
-  if (next != nullptr) next->lock.unlock();
+  if (next == nullptr) return;
+  if (parked)
+    next->lock.unlock();
+  else
+    next->lock.unlock_kept();
 }
 
 void select_timeout(timer_node* node, int64_t) noexcept {
@@ -167,7 +172,7 @@ bool select_commit(goroutine*, void* frame) noexcept {
   auto& f = *static_cast<select_frame*>(frame);
   const bool no_channel = f.poll_count == 0;
   if (f.timer >= 0) arm(f.node, f.when_ns);
-  if (!no_channel) unlock_all(f);
+  if (!no_channel) unlock_all(f, true);
   return true;
 }
 
@@ -204,7 +209,7 @@ WEFT_UNCHECKED select_outcome leave_queues(select_frame& f) noexcept {
     if (&sg == winner) continue;
     sg.c->lock.lock();
     if (sg.queue != nullptr) sg.queue->remove(&sg);
-    sg.c->lock.unlock();
+    sg.c->lock.unlock_kept();
   }
   // Also when it has won: until its `fire` has returned, the node must stay.
   if (f.timer >= 0) (void)disarm_wait(f.node);
@@ -237,12 +242,12 @@ WEFT_UNCHECKED select_outcome select_go(scase* cases, std::byte* waits, uint16_t
     sudog* wakes = nullptr;
     const chan_status status = try_locked(cases[f.poll_order[i]], &wakes);
     if (status == chan_status::would_block) continue;
-    unlock_all(f);
+    unlock_all(f, false);
     if (wakes != nullptr) wake(wakes, true);
     return {f.poll_order[i], status};
   }
   if (f.otherwise >= 0) {
-    unlock_all(f);
+    unlock_all(f, false);
     return {f.otherwise, chan_status::ok};
   }
   wait_on_all(f);

@@ -51,6 +51,21 @@ inline void enter_section(section_kind kind) noexcept {
     honour_yield(mp);
 }
 
+/// Enters a section that may park if nothing is asked of this thread: no preemption, no robbery, no
+/// guest, not deterministic mode. False: not entered; enter_section() does it all. For fast paths.
+[[nodiscard]] inline bool try_enter_section() noexcept {
+  machine* mp = this_machine();
+  if (mp == nullptr) [[unlikely]]
+    return false;
+  WEFT_CHECK_SLOW(mp->in_rt.load(relaxed) == 0);
+  mp->in_rt.store(1, relaxed);
+  os::light_fence();  // partner: as in enter_section()
+  if (mp->grant.load(relaxed) > grant_slow_max && !mp->want_yield) [[likely]]
+    return true;
+  mp->in_rt.store(0, release);
+  return false;
+}
+
 /// Leaves it, on the machine that is current now.
 inline void leave_section() noexcept {
   // release: what this section wrote is visible to a retaker that reads 0 (retake(), acquire).

@@ -30,6 +30,11 @@ inline constexpr element_ops element_ops_of = {
         ? nullptr
         : +[](void* element) noexcept { std::destroy_at(static_cast<T*>(element)); }};
 
+/// Numbers and pointers: copied as one word, nothing to destroy.
+inline bool is_word(const element_ops& ops) noexcept {
+  return ops.move == nullptr && ops.destroy == nullptr && ops.bytes == sizeof(void*);
+}
+
 inline void move_element(const element_ops& ops, void* to, void* from) noexcept {
   if (ops.move != nullptr)
     ops.move(to, from);

@@ -45,6 +45,8 @@ struct hchan {
   const element_ops* ops = nullptr;
   wait_queue recvq;
   wait_queue sendq;
+  /// Elements are copied as one machine word: the fast paths handle only those. Set when made.
+  bool word_elements = false;
   /// Set once, before it is shared: the timer that sends here (timer.cpp).
   channel_timer* timer = nullptr;
 
