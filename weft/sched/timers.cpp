@@ -3,9 +3,9 @@
 // lie on a stack that is about to go: a node knows its index, so removal is O(log n) under one
 // uncontended lock.
 //
-// Lock rule: only the heap's lock (a P's, so it lasts for ever: unlock_kept), and never while `fire` runs. `firing` is per heap and one thread
-// runs a heap at a time, so disarm_wait() can wait for exactly its node without the node being
-// touched after `fire` returned.
+// Lock rule: only the heap's lock (a P's, so it lasts for ever: unlock_kept), and never while
+// `fire` runs. `firing` is per heap and one thread runs a heap at a time, so disarm_wait() can wait
+// for exactly its node without the node being touched after `fire` returned.
 #include "weft/sched/internal/timers.hpp"
 
 #include "weft/base/panic.hpp"
