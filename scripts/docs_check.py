@@ -4,7 +4,9 @@
 
 Usage: docs_check.py [ROOT]. For every .md file: relative links lead to a file (and to one of its
 headings); a block of code below `<!-- from: PATH -->` stands in that file, line by line, so that
-examples in documents are cut from what is compiled. Links to the network are not followed.
+examples in documents are cut from what is compiled; in a table below it, so does every code in the
+columns headed Weft. C++ in the guides and the README is always cut from somewhere: those files are
+compiled and run by the tests. Links to the network are not followed.
 """
 import os
 import re
@@ -64,6 +66,46 @@ def is_cut_from(block, source):
                for at in range(len(lines) - len(wanted) + 1))
 
 
+def without_blanks(text):
+    return re.sub(r"\s+", "", re.sub(r"//[^\n]*", "", text))
+
+
+def cells(line):
+    """A table row's cells; a bar in code is written with a backslash before it."""
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def check_row(source, heads, line):
+    """Codes in the Weft columns that do not stand in the source."""
+    for head, cell in zip(heads, cells(line)):
+        if head != "Weft":
+            continue
+        for code in re.findall(r"`([^`]+)`", cell):
+            if without_blanks(code.replace("\\|", "|")) not in source:
+                yield code
+
+
+def check_tables(root, text):
+    """Yields (line, complaint) for tables that are cut from a file."""
+    origin, heads = None, None
+    for number, line in enumerate(text.split("\n"), 1):
+        mark = FROM.match(line)
+        if mark:
+            origin, heads = mark.group(1), None
+        elif not line.startswith("|"):
+            origin = origin if not line.strip() and heads is None else None
+        elif origin and heads is None:
+            heads = cells(line)
+            source = without_blanks(read(root, origin) or "")
+        elif origin and not re.match(r"^[|\s:-]+$", line):
+            for code in check_row(source, heads, line):
+                yield number, f"`{code}` does not stand in {origin}"
+
+
+def must_be_cut(name):
+    return name == "README.md" or name.startswith("docs/guide/")
+
+
 def check_file(root, name, text):
     """Yields (line, complaint)."""
     origin, block, block_line = None, None, 0
@@ -71,6 +113,8 @@ def check_file(root, name, text):
         if line.startswith("```"):
             if block is None:
                 block, block_line = [], number
+                if not origin and line.startswith("```cpp") and must_be_cut(name):
+                    yield number, "no <!-- from: PATH -->: code here is cut from what runs"
                 continue
             if origin:
                 source = read(root, origin)
@@ -93,7 +137,9 @@ def check_file(root, name, text):
 def check_tree(root):
     return [f"{name}:{line}: {why}"
             for name in tidy.files_of(root) if name.endswith(".md") and read(root, name) is not None
-            for line, why in check_file(root, name, read(root, name))]
+            for text in [read(root, name)]
+            for check in [check_file(root, name, text), check_tables(root, text)]
+            for line, why in check]
 
 
 def main():

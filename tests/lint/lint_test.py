@@ -144,6 +144,20 @@ class PlantedTree(unittest.TestCase):
         self.one(self.docs({"docs/a.md": "<!-- from: weft/low/low.cpp -->\n```cpp\nint b;\n```\n"}),
                  "weft/low/low.cpp")
 
+    def test_code_in_guides_is_cut_from_what_runs(self):
+        self.one(self.docs({"docs/guide/a.md": "# A\n\n```cpp\nint a;\n```\n"}),
+                 "docs/guide/a.md:3", "cut from what runs")
+        self.one(self.docs({"README.md": "```cpp\nint a;\n```\n"}), "README.md:1")
+        self.assertEqual(self.docs({"docs/guide/a.md": "```sh\nls\n```\n"}), [])
+
+    def test_code_in_tables_is_cut_too(self):
+        def table(cell):
+            return ("<!-- from: weft/high/high.cpp -->\n| Go | Weft |\n| --- | --- |\n"
+                    f"| `anything` | {cell} |\n")
+        self.assertEqual(self.docs({"docs/a.md": table("`int n=1'000;` twice `char q`")}), [])
+        self.one(self.docs({"docs/a.md": table("`int n = 2'000`")}), "docs/a.md:4", "2'000")
+        self.assertEqual(self.docs({"docs/a.md": table("`x`").replace("Weft", "Java")}), [])
+
 
 if __name__ == "__main__":
     unittest.main()
