@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs that must die with exactly the report in golden/CASE.txt (see run.py). A comment `@name`
 // at the end of a line is what the golden files call that line.
+#include "tests/crash/cases.hpp"
+
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -19,15 +20,11 @@
 #include "weft/sync/mutex.hpp"
 #include "weft/sync/wait_group.hpp"
 
-// Every function here is a frame of its own: not inlined, and not left by a tail call.
-#define FRAME [[gnu::noinline]]
-#define END asm volatile("")
-
 namespace {
 
 weft::chan<int> never;
 weft::mutex* lock;
-std::atomic<int> arrived{0};
+using crash::arrived;
 
 /// Runs others until `count` of them have arrived where they park.
 void settle(int count) {
@@ -235,6 +232,8 @@ int main(int count, char** arguments) {
     lock = new weft::mutex;
     return weft::run(e.run);
   }
+  for (const crash::listed* e = crash::listed::first; e != nullptr; e = e->next)
+    if (std::strcmp(wanted, e->name) == 0) return e->plain ? e->run() : weft::run(e->run);
   std::fprintf(stderr, "no case named '%s'\n", wanted);
   return 99;
 }

@@ -122,6 +122,7 @@ void put_chain(report_writer& out, const std::exception_ptr& what, int depth) {
       out.put_indented(value.what());
     } catch (const std::exception& value) {
       put_type(out, abi::__cxa_current_exception_type());
+      out.flush();  // what() is the user's and may fail
       const char* text = value.what();
       if (text != nullptr && *text != '\0') out.put(": ").put_indented(text);
     } catch (...) {

@@ -3,8 +3,9 @@
 //
 // 1. The first thread that dies takes `dying_thread` and prints. Others that want to die wait for
 //    ever: the first report is the cause, and reports must not interleave.
-// 2. If the dying thread fails again while it reports, it exits at once. Otherwise a broken heap
-//    or stack would make it report for ever.
+// 2. If the dying thread fails again over its message (an exception's what() may do anything), it
+//    says so and prints the goroutines; if it fails over those, it exits at once. Otherwise a
+//    broken heap or stack would make it report for ever.
 // 3. fatal() and bug() allocate nothing and take no lock: the heap may be what is broken.
 #include "weft/base/panic.hpp"
 
@@ -40,6 +41,8 @@ constexpr int failure_exit_code = 2;  // Go's
 
 /// Kernel id of the thread that reports; 0: the process is well. Never reset.
 atomic<int32_t> dying_thread{0};
+/// Set by the dying thread before it prints goroutines. Never reset.
+atomic<uint32_t> dumping{0};
 /// Written by bug() before it calls the hook, on the same thread.
 atomic<bool> bug_report{false};
 /// Set by sched at start, read by whoever dies.
@@ -56,6 +59,7 @@ atomic<goroutine_dump> dump_hook{nullptr};
   bug_report.store(internal, relaxed);
   traceback_level level = current_traceback();
   goroutine_dump dump = dump_hook.load(acquire);  // partner: set_goroutine_dump()
+  message_is_written();
   if (dump != nullptr && (internal || level != traceback_level::none))
     dump(report_fd, fatal_throw, nullptr);
   if (dlog_enabled.load(relaxed)) dlog_print(report_fd);
@@ -73,13 +77,26 @@ atomic<goroutine_dump> dump_hook{nullptr};
   finish(true, internal);
 }
 
+[[noreturn]] void die_again(void* context) noexcept {
+  goroutine_dump dump = dump_hook.load(acquire);  // partner: set_goroutine_dump()
+  if (dumping.exchange(1, relaxed) == 0) {
+    static constexpr char text[] = "\nweft: died again while writing this message\n\n";
+    os::write_all(report_fd, text, sizeof text - 1);
+    if (dump != nullptr && current_traceback() != traceback_level::none)
+      dump(report_fd, false, context);
+  }
+  ::_exit(failure_exit_code);
+}
+
 }  // namespace
 
-void begin_dying() noexcept {
+void message_is_written() noexcept { dumping.store(1, relaxed); }
+
+void begin_dying(void* context) noexcept {
   int32_t self = os::thread_id();
   int32_t first = 0;
   if (dying_thread.compare_exchange(first, self, acq_rel, acquire)) return;
-  if (first == self) ::_exit(failure_exit_code);
+  if (first == self) die_again(context);
   while (true) os::sleep_ns(int64_t{3600} * 1'000'000'000);
 }
 

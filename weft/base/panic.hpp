@@ -39,7 +39,8 @@ WEFT_API void set_goroutine_dump(goroutine_dump dump) noexcept;
 
 /// "fatal error: MESSAGE", the goroutines, exit 2 (SIGABRT with WEFT_TRACEBACK=crash). Allocates
 /// nothing, takes no lock. `%d` in the message is replaced by the integers in turn, `%x` in hex
-/// with 0x. The first thread to die reports; others wait; dying again while reporting exits with 2.
+/// with 0x. The first thread to die reports; others wait. Dying again over the message says so
+/// and goes on with the goroutines; dying again over those exits with 2.
 [[noreturn]] WEFT_API void fatal(const char* message) noexcept;
 [[noreturn]] WEFT_API void fatal(const char* message, int64_t first, int64_t second = 0,
                                  int64_t third = 0) noexcept;
@@ -51,8 +52,11 @@ WEFT_API void set_goroutine_dump(goroutine_dump dump) noexcept;
 [[noreturn]] WEFT_API void die_of_exception(std::exception_ptr what) noexcept;
 
 /// For reports that are not made here (fatal signals): takes the right to report, or never
-/// returns, under fatal()'s rules. Async-signal-safe.
-WEFT_API void begin_dying() noexcept;
+/// returns, under fatal()'s rules. `context` is the ucontext_t of a signal, or null.
+/// Async-signal-safe.
+WEFT_API void begin_dying(void* context = nullptr) noexcept;
+/// The message is written, the goroutines follow: who dies again from here on just ends.
+WEFT_API void message_is_written() noexcept;
 /// True in the dump hook of bug(): the report shows the runtime's own frames then.
 [[nodiscard]] WEFT_API bool dying_of_bug() noexcept;
 /// The end of a panic's report: the goroutines, then exit 2, or SIGABRT.
@@ -62,9 +66,9 @@ WEFT_API void begin_dying() noexcept;
 }  // namespace weft
 
 /// On in release too: one compare.
-#define WEFT_ASSERT(condition)                                        \
-  do {                                                                \
-    if (!(condition)) [[unlikely]]                                    \
+#define WEFT_ASSERT(condition)                                          \
+  do {                                                                  \
+    if (!(condition)) [[unlikely]]                                      \
       ::weft::rt::bug("assertion failed: " #condition " at " __FILE__); \
   } while (false)
 

@@ -171,6 +171,19 @@ TEST(Fatal, DyingWhileDyingExitsAtOnce) {
   EXPECT_EQ(d.text, "fatal error: first\n\n");
 }
 
+TEST(DieOfException, DyingOverTheMessageStillShowsGoroutines) {
+  struct liar : std::exception {
+    [[nodiscard]] const char* what() const noexcept override { fatal("what() failed"); }
+  };
+  death d = die_in_child([] {
+    set_goroutine_dump(dump_marker);
+    die_of_exception(std::make_exception_ptr(liar()));
+  });
+  EXPECT_EQ(d.exit_code, 2);
+  const size_t end = d.text.find("liar\nweft: died again while writing this message\n\n<dump>\n");
+  EXPECT_TRUE(d.text.starts_with("panic: ") && end != std::string::npos) << d.text;
+}
+
 TEST(Fatal, PrintsTheDebugLogWhenItIsOn) {
   death d = die_in_child([] {
     dlog("not yet on");

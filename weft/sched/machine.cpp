@@ -137,6 +137,7 @@ void adopt_system_thread() noexcept {
 machine* adopt_sim_thread(machine* mp) noexcept {
   if (mp == nullptr) mp = make_machine();
   adopt_thread(mp);
+  prepare_signal_stack();
   return mp;
 }
 
@@ -239,6 +240,7 @@ void detach_guest(void* argument) noexcept {
   auto* mp = static_cast<machine*>(argument);
   if (!mp->is_guest) return;
   destroy_locals(mp->guest_top);
+  release_signal_stack(mp);
   set_thread_slot(nullptr);
   sched.guests.fetch_sub(1, seq_cst);
   mp->guest_cell.status.store(static_cast<uint32_t>(g_status::dead), relaxed);
@@ -261,6 +263,7 @@ machine* attach_guest() noexcept {
   mp->guest_top.cell = &mp->guest_cell;
   sched.guests.fetch_add(1, seq_cst);
   adopt_thread(mp);
+  prepare_signal_stack();
   mp->cur.store(&mp->guest_cell, relaxed);
   on_thread_exit([](void* slot) { detach_guest(slot); });
   return mp;

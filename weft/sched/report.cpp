@@ -3,8 +3,10 @@
 // order of their cells, which is roughly that of their creation. Above `group_above` goroutines
 // equal stacks are printed once, so that a hundred thousand take a moment and not a gigabyte.
 //
-// Other threads are not stopped: a running goroutine's stack is not shown, and one that wakes up
-// while its stack is read may be shown with a frame that is gone. Reads stay within its stack.
+// A dying process's other threads are stopped first, and what they ran is shown as well
+// (capture.cpp). In a living one they go on: a running goroutine's stack is not shown, and one that
+// wakes up while its stack is read may be shown with a frame that is gone. Reads stay within its
+// stack.
 #include "weft/sched/internal/report.hpp"
 
 #include <sys/mman.h>
@@ -15,6 +17,7 @@
 #include "weft/base/arch/arch.hpp"
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/base/symbolize.hpp"
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/dump.hpp"
 #include "weft/sched/internal/debug_root.hpp"
@@ -32,6 +35,7 @@ constexpr size_t report_stack_bytes = 512 * 1024;
 
 struct report {
   int fd = 2;
+  report_of whom = report_of::living;
   traceback_level level = traceback_level::single;
   const goroutine* first = nullptr;
   const unwind_frame* at = nullptr;
@@ -76,8 +80,10 @@ void print_first(report_writer& out, report& what) noexcept {
     // It may have set its status for a park that it does not live to complete.
     if (g.status != g_status::guest) g.status = g_status::running;
     print_header(out, g, what.system());
-  } else {
+  } else if (this_machine() != nullptr) {
     out.put("goroutine 0 [idle]:\n");
+  } else {
+    out.put("goroutine 0 [running, foreign thread ").put_decimal(os::thread_id()).put("]:\n");
   }
   stack_trace trace;
   collect_trace(*what.at, what.stack, trace);
@@ -99,7 +105,7 @@ void print_each(report_writer& out, report& what) noexcept {
 uint64_t group_hash(const goroutine_snapshot& g) noexcept {
   stack_trace trace;
   uint64_t hash = static_cast<uint64_t>(g.status) * 64 + static_cast<uint64_t>(g.reason);
-  if (g.status != g_status::running && collect_parked(g, trace)) hash ^= trace.hash();
+  if (collect_other(g, trace)) hash ^= trace.hash();
   return hash * 0x9e3779b97f4a7c15ULL ^ g.creation_pc;
 }
 
@@ -137,9 +143,31 @@ void print_grouped(report_writer& out, report& what, group_table& table) noexcep
   if (others > 0) out.put('\n').put_unsigned(others).put(" more goroutines with other stacks\n");
 }
 
+/// Foreign threads that wait in the runtime: a deadlock may be their doing.
+void print_guests(report_writer& out, report& what) noexcept {
+  for (const machine* mp = sched.all_machines.load(acquire); mp != nullptr; mp = mp->all_link) {
+    if (!mp->is_guest || &mp->guest_cell == what.first) continue;
+    const goroutine_snapshot g = take_snapshot(&mp->guest_cell);
+    if (g.status != g_status::waiting) continue;
+    separate(out, what);
+    print_header(out, g, what.system());
+    const stack_trace* trace = captured_thread(mp);
+    if (trace != nullptr)
+      print_frames(out, *trace, what.system());
+    else
+      out.put("\tstack unavailable\n");
+  }
+}
+
 void write_report(void* argument) noexcept {
   report& what = *static_cast<report*>(argument);
   report_writer out(what.fd);
+  if (what.whom == report_of::dying && what.level >= traceback_level::all) {
+    // The first symbol makes libbacktrace ask the loader, whose lock a stopped thread may hold.
+    const auto ignore = [](void*, const source_frame&) noexcept {};
+    symbolize(reinterpret_cast<uintptr_t>(&write_report), ignore, nullptr);
+    capture_threads();
+  }
   print_first(out, what);
   if (what.level < traceback_level::all) return;
   uint32_t shown = 0;
@@ -154,6 +182,7 @@ void write_report(void* argument) noexcept {
   } else {
     print_each(out, what);
   }
+  print_guests(out, what);
 }
 
 /// The goroutine that this thread runs; null on g0, a guest without one, or a thread of others.
@@ -169,7 +198,7 @@ void dump_for_death(int fd, bool fatal_throw, void* context) noexcept {
   // As in Go: fatal errors show every goroutine, broken invariants the runtime's frames too.
   if (fatal_throw && level < traceback_level::all) level = traceback_level::all;
   if (dying_of_bug() && level < traceback_level::system) level = traceback_level::system;
-  write_goroutines(fd, level, running_here(), context);
+  write_goroutines(fd, report_of::dying, level, running_here(), context);
 }
 
 struct stack_call {
@@ -202,29 +231,30 @@ __attribute__((noinline)) void on_report_stack(void (*function)(void*) noexcept,
   os::release(memory, report_stack_bytes);
 }
 
-void write_goroutines_from(int fd, traceback_level level, const goroutine* first,
+void write_goroutines_from(int fd, report_of whom, traceback_level level, const goroutine* first,
                            const unwind_frame& at, bool first_is_g0) noexcept {
   report what;
   what.fd = fd;
+  what.whom = whom;
   what.level = level;
   what.first = first;
   what.at = &at;
   what.stack = bounds_of(at.sp());
   what.first_is_g0 = first_is_g0;
+  if (whom == report_of::dying) os::lift_limits();
   on_report_stack(write_report, &what);
 }
 
-__attribute__((noinline)) void write_goroutines(int fd, traceback_level level,
+__attribute__((noinline)) void write_goroutines(int fd, report_of whom, traceback_level level,
                                                 const goroutine* first, void* ucontext) noexcept {
   const unwind_frame at = ucontext != nullptr ? unwind_frame_of(ucontext) : unwind_frame_here();
-  write_goroutines_from(fd, level, first, at, false);
+  write_goroutines_from(fd, whom, level, first, at, false);
 }
 
 void install_reports() noexcept {
   publish_debug_root();
   set_goroutine_dump(dump_for_death);
   install_signal_handlers();
-  prepare_signal_stack();
 }
 
 }  // namespace weft::rt
@@ -235,8 +265,8 @@ std::string goroutine_dump(bool all) {
   using namespace rt;
   const int fd = ::memfd_create("weft-goroutine-dump", MFD_CLOEXEC);
   if (fd < 0) return {};
-  write_goroutines(fd, all ? traceback_level::all : traceback_level::single, running_here(),
-                   nullptr);
+  write_goroutines(fd, report_of::living, all ? traceback_level::all : traceback_level::single,
+                   running_here(), nullptr);
   std::string text;
   const off_t bytes = ::lseek(fd, 0, SEEK_END);
   if (bytes > 0) {

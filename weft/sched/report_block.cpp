@@ -3,6 +3,7 @@
 // (spec/runtime-text.md §3.3).
 #include <pthread.h>
 
+#include <csignal>
 #include <cstring>
 
 #include "weft/base/arch/arch.hpp"
@@ -30,6 +31,7 @@ constexpr std::string_view hidden_functions[] = {
     "std::invoke",    "std::__invoke",
     "std::terminate", "__cxxabiv1::",
     "__cxa_",         "_Unwind_",
+    "__gxx_",
 };
 // Where inlined calls come from that have no qualified name (lambdas, local functions).
 constexpr std::string_view hidden_files[] = {
@@ -125,7 +127,7 @@ const char* status_text(const goroutine_snapshot& g) noexcept {
     case g_status::dead:
       return "dead";
     case g_status::guest:
-      return "running, foreign thread";
+      return "running";
     case g_status::waiting:
       break;
   }
@@ -151,6 +153,12 @@ void on_creator_frame(void* data, const source_frame& at) noexcept {
   self.out.put('\n');
   print_position(self.out, at);
   self.out.put('\n');
+}
+
+/// Which foreign thread a guest's cell stands for.
+void put_thread(report_writer& out, const goroutine* guest) noexcept {
+  const auto at = reinterpret_cast<uintptr_t>(guest) - __builtin_offsetof(machine, guest_cell);
+  out.put(", foreign thread ").put_decimal(reinterpret_cast<const machine*>(at)->tid);
 }
 
 const machine* machine_of(const goroutine* gp) noexcept {
@@ -195,6 +203,7 @@ uint64_t stack_trace::hash() const noexcept {
 
 void collect_trace(const unwind_frame& start, stack_bounds stack, stack_trace& trace) noexcept {
   unwind_frame frame = start;
+  bool crossed = false;
   trace.count = 0;
   stack_trace::frame* previous = nullptr;
   bool more = true;
@@ -206,6 +215,12 @@ void collect_trace(const unwind_frame& start, stack_bounds stack, stack_trace& t
     if (previous != nullptr) previous->fp = frame.sp();
     previous = &kept;
     more = unwind_step(frame, stack);
+    // From a handler on the alternate stack into what it interrupted, on another one.
+    const bool inside = frame.sp() >= stack.lo && frame.sp() <= stack.hi;
+    if (!more && frame.exact && !inside && frame.pc != 0 && !crossed) {
+      crossed = more = true;
+      stack = bounds_of(frame.sp());
+    }
   }
 }
 
@@ -228,16 +243,30 @@ bool collect_parked(const goroutine_snapshot& g, stack_trace& trace) noexcept {
   return true;
 }
 
+bool collect_other(const goroutine_snapshot& g, stack_trace& trace) noexcept {
+  // Whatever its status says: a thread stands there, so the saved stack pointer is an old one.
+  if (const stack_trace* captured = captured_on(g.stack.lo); captured != nullptr) {
+    trace = *captured;
+    return true;
+  }
+  return g.status != g_status::running && collect_parked(g, trace);
+}
+
 stack_bounds bounds_of(uintptr_t sp) noexcept {
   stack_slot slot;
   if (stack_find(sp, slot) || stack_guard_hit(sp, slot)) return {slot.lo, slot.hi};
+  stack_t alternate{};
+  if (::sigaltstack(nullptr, &alternate) == 0 && (alternate.ss_flags & SS_ONSTACK) != 0) {
+    const auto lo = reinterpret_cast<uintptr_t>(alternate.ss_sp);
+    if (sp - lo < alternate.ss_size) return {sp, lo + alternate.ss_size};
+  }
   // glibc keeps a thread's descriptor at the top of its stack; the main thread's lies elsewhere,
-  // and its stack ends at __libc_stack_end. The largest stack believed is 1 GiB.
+  // below its stack, which ends at __libc_stack_end. The largest stack believed is 1 GiB.
   const auto descriptor = reinterpret_cast<uintptr_t>(pthread_self());
   const auto main_end = reinterpret_cast<uintptr_t>(__libc_stack_end);
   constexpr uintptr_t far = uintptr_t{1} << 30;
-  if (sp < main_end && main_end - sp < far) return {sp, main_end};
   if (sp < descriptor && descriptor - sp < far) return {sp, descriptor};
+  if (sp < main_end && main_end - sp < far) return {sp, main_end};
   return {sp, (sp | (os::page_bytes - 1)) + 1};
 }
 
@@ -256,6 +285,7 @@ void print_header(report_writer& out, const goroutine_snapshot& g, bool system) 
     const int64_t minutes = (os::monotonic_ns() - g.since_ns) / minute_ns;
     if (minutes >= 1) out.put(", ").put_decimal(minutes).put(" minutes");
   }
+  if ((g.flags & flag_guest) != 0) put_thread(out, g.cell);
   if (g.name[0] != '\0') out.put(", ").put(std::string_view(g.name));
   out.put("]:\n");
 }
@@ -273,10 +303,10 @@ void print_creator(report_writer& out, const goroutine_snapshot& g) noexcept {
 
 void print_body(report_writer& out, const goroutine_snapshot& g, bool system) noexcept {
   stack_trace trace;
-  if (g.status == g_status::running)
-    out.put("\tgoroutine running on other thread; stack unavailable\n");
-  else if (collect_parked(g, trace))
+  if (collect_other(g, trace))
     print_frames(out, trace, system);
+  else if (g.status == g_status::running)
+    out.put("\tgoroutine running on other thread; stack unavailable\n");
   else
     out.put("\tstack unavailable\n");
   print_creator(out, g);

@@ -2,8 +2,8 @@
 // Fatal signals become reports: a stack overflow is named as such, a null dereference reads as Go's
 // panic, SIGQUIT shows every goroutine.
 //
-// Handlers run on an alternate stack of each M (the goroutine's own may be what overflowed). A
-// thread that has one (a sanitizer's, the user's) keeps it, and guests are given none.
+// Handlers run on an alternate stack of each M and of each guest (the stack at hand may be what
+// overflowed). A thread that has one (a sanitizer's, the user's) keeps it.
 //
 // Who had a handler before weft::run keeps it: for SIGSEGV and SIGBUS it is called for every fault
 // but an overflow of a goroutine's stack (so sanitizers and crash reporters see all others); for
@@ -29,6 +29,10 @@ namespace {
 constexpr size_t signal_stack_bytes = 64 * 1024;
 // Longer than the largest report should take; after that the process must not linger half dead.
 constexpr unsigned watchdog_seconds = 60;
+// How far from the stack pointer a fault still is that stack's end: calls and probes of large
+// frames touch within a page of it, and the first accesses of an unprobed frame mostly within this.
+// Larger would name wild pointers that happen to lie near the end of a stack.
+constexpr uintptr_t overflow_reach_bytes = 64 * 1024;
 // As Go: addresses of the first page are null pointers with a field's offset.
 constexpr uintptr_t null_page_bytes = 4096;
 
@@ -86,6 +90,10 @@ void print_registers(report_writer& out, const unwind_frame& frame) noexcept {
   out.put("pc     ").put_hex(frame.pc).put('\n');
 }
 
+bool is_near(uintptr_t address, uintptr_t sp) noexcept {
+  return address - (sp - overflow_reach_bytes) < 2 * overflow_reach_bytes;
+}
+
 /// The text above the goroutines, and whether it is an error that shows all of them.
 enum class story : uint8_t { panic, fatal, bare };
 
@@ -103,6 +111,12 @@ story tell(report_writer& out, const handled_signal& s, const siginfo_t& info,
   const bool mapped_error = s.number == SIGBUS
                                 ? info.si_code == BUS_ADRERR
                                 : info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR;
+  if (s.number == SIGSEGV && mapped_error && is_near(address, frame.sp()) &&
+      !stack_find(frame.sp(), slot)) {
+    out.put("runtime: sp=").put_hex(frame.sp()).put(" address=").put_hex(address);
+    out.put("\nfatal error: thread stack overflow\n\n");
+    return story::fatal;
+  }
   if (fault && mapped_error && address < null_page_bytes) {
     out.put("panic: runtime error: invalid memory address or nil pointer dereference\n");
     print_signal(out, s, info, frame.pc);
@@ -131,7 +145,7 @@ void on_fatal_signal(int number, siginfo_t* info, void* context) noexcept {
   const bool overflow = (number == SIGSEGV || number == SIGBUS) && info->si_code > 0 &&
                         stack_guard_hit(reinterpret_cast<uintptr_t>(info->si_addr), slot);
   if (!overflow && s.chained && chain(s, number, info, context)) return;
-  begin_dying();
+  begin_dying(context);
   arm_report_watchdog();
   const unwind_frame frame = unwind_frame_of(context);
   constexpr int fd = STDERR_FILENO;
@@ -141,12 +155,13 @@ void on_fatal_signal(int number, siginfo_t* info, void* context) noexcept {
     report_writer out(fd);
     told = tell(out, s, *info, frame);
   }
+  message_is_written();
   if (level != traceback_level::none) {
     if (told == story::fatal && level < traceback_level::all) level = traceback_level::all;
     if (told == story::bare && level < traceback_level::system) level = traceback_level::system;
     const machine* mp = this_machine();
     const goroutine* gp = mp != nullptr ? mp->cur.load(relaxed) : nullptr;
-    write_goroutines_from(fd, level, gp, frame, gp == nullptr);
+    write_goroutines_from(fd, report_of::dying, level, gp, frame, gp == nullptr);
     if (told == story::bare) {
       report_writer out(fd);
       out.put('\n');
@@ -175,13 +190,30 @@ void arm_report_watchdog() noexcept {
 void prepare_signal_stack() noexcept {
   stack_t now{};
   if (::sigaltstack(nullptr, &now) == 0 && (now.ss_flags & SS_DISABLE) == 0) return;
-  // Never given back: threads that run goroutines live as long as the process.
   void* memory = os::reserve_writable(signal_stack_bytes);
   if (memory == nullptr) return;  // without it an overflow is a bare SIGSEGV, nothing worse
   stack_t stack{};
   stack.ss_sp = memory;
   stack.ss_size = signal_stack_bytes;
-  if (::sigaltstack(&stack, nullptr) != 0) os::release(memory, signal_stack_bytes);
+  if (::sigaltstack(&stack, nullptr) != 0) {
+    os::release(memory, signal_stack_bytes);
+    return;
+  }
+  this_machine()->signal_stack = memory;
+}
+
+void release_signal_stack(machine* mp) noexcept {
+  void* memory = mp->signal_stack;
+  mp->signal_stack = nullptr;
+  stack_t now{};
+  if (memory == nullptr || ::sigaltstack(nullptr, &now) != 0) return;
+  if (now.ss_sp == memory) {
+    if ((now.ss_flags & SS_ONSTACK) != 0) return;  // a thread that ends in a handler: leaked
+    stack_t none{};
+    none.ss_flags = SS_DISABLE;
+    if (::sigaltstack(&none, nullptr) != 0) return;
+  }
+  os::release(memory, signal_stack_bytes);
 }
 
 void install_signal_handlers() noexcept {

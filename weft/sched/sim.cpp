@@ -218,10 +218,17 @@ uint64_t last_digest() noexcept { return rt::world.digest; }
 void wait() {
   rt::machine* mp = rt::this_machine();
   if (mp == nullptr || !mp->sim) panic("weft::sim::wait: called outside weft::sim::run");
-  if (rt::world.waiter != nullptr) panic("weft::sim::wait: another goroutine waits already");
-  const rt::section entered(rt::may_park);
-  rt::world.waiter = rt::current();
-  rt::park(nullptr, nullptr, rt::wait_reason::semacquire, nullptr);
+  bool taken = false;
+  {
+    // The entry may run others: only behind it is it settled who waits.
+    const rt::section entered(rt::may_park);
+    taken = rt::world.waiter != nullptr;
+    if (!taken) {
+      rt::world.waiter = rt::current();
+      rt::park(nullptr, nullptr, rt::wait_reason::semacquire, nullptr);
+    }
+  }
+  if (taken) panic("weft::sim::wait: another goroutine waits already");
 }
 
 void run(uint64_t seed, rt::callable_ref f) {

@@ -31,6 +31,9 @@ int start_thread(void (*entry)(void*), void* argument, size_t stack_bytes,
                  const char* name) noexcept;
 /// The kernel's id of this thread (gettid), never cached across a switch.
 int32_t thread_id() noexcept;
+/// Sends signal `number` with `value` (siginfo's si_value, si_code SI_QUEUE) to one thread of this
+/// process. False: there is no such thread, or too many signals are queued. Async-signal-safe.
+bool signal_thread(int32_t tid, int number, void* value) noexcept;
 /// Sleeps this thread (not the goroutine); restarts after signals.
 void sleep_ns(int64_t duration_ns) noexcept;
 void yield_thread() noexcept;
@@ -79,6 +82,10 @@ int protect_none(void* address, size_t bytes) noexcept;
 /// Whether core files hold these pages: reserved space that nobody uses yet need not be searched
 /// for contents. Does nothing where the kernel refuses.
 void core_files_hold(void* address, size_t bytes, bool held) noexcept;
+
+/// Raises the process's own limits of descriptors and address space to what the system allows: for
+/// reports of a process that may be dying of them. Async-signal-safe.
+void lift_limits() noexcept;
 
 // --- processors --------------------------------------------------------------------------------
 /// min(CPUs in the affinity mask, max(2, ceil(cgroup quota / period))), at least 1; never above

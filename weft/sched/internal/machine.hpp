@@ -69,7 +69,8 @@ struct alignas(64) machine {
   int state_fd = -1;             // sysmon: /proc/self/task/TID/stat
   atomic<int64_t> robbed_at{0};  // when its P was taken; 0 when it has not been
   bool blocked_when_robbed = false;
-  goroutine guest_cell{};  // the cell of a guest
+  void* signal_stack = nullptr;  // ours for this thread, signals.cpp; null: it has its own
+  goroutine guest_cell{};        // the cell of a guest
   goroutine_top guest_top{};
   void* g0_tsan_fiber = nullptr;
   void* g0_asan_fake_stack = nullptr;

@@ -3,6 +3,7 @@
 //
 //   report.cpp         which goroutines, in which order, grouped or one by one
 //   report_block.cpp   one goroutine: header, frames, creator
+//   capture.cpp        stacks of goroutines that other threads run
 //   signals.cpp        fatal signals
 //
 // All of it runs in a process that may be broken: it allocates nothing from a heap, takes no lock,
@@ -19,12 +20,17 @@
 
 namespace weft::rt {
 
+struct machine;
+
+/// Whether a report may stop the other threads for good.
+enum class report_of : uint8_t { living, dying };
+
 /// Prints `first` (null: nobody) and, from level `all` on, the others. `first` is taken to be
 /// running: it stands where `ucontext` says, or here. Async-signal-safe.
-void write_goroutines(int fd, traceback_level level, const goroutine* first,
+void write_goroutines(int fd, report_of whom, traceback_level level, const goroutine* first,
                       void* ucontext) noexcept;
 /// write_goroutines() from a given frame. `first_is_g0`: print the thread's scheduler stack first.
-void write_goroutines_from(int fd, traceback_level level, const goroutine* first,
+void write_goroutines_from(int fd, report_of whom, traceback_level level, const goroutine* first,
                            const unwind_frame& at, bool first_is_g0) noexcept;
 
 /// A goroutine as it was at one moment.
@@ -64,6 +70,8 @@ struct stack_trace {
 void collect_trace(const unwind_frame& start, stack_bounds stack, stack_trace& trace) noexcept;
 /// The trace of a goroutine that does not run. False: it has no readable stack.
 [[nodiscard]] bool collect_parked(const goroutine_snapshot& g, stack_trace& trace) noexcept;
+/// The trace of any goroutine but the one that reports: as captured, or as it is parked.
+[[nodiscard]] bool collect_other(const goroutine_snapshot& g, stack_trace& trace) noexcept;
 /// Bounds of the stack that `sp` lies on: a goroutine's, or this thread's.
 [[nodiscard]] stack_bounds bounds_of(uintptr_t sp) noexcept;
 
@@ -74,6 +82,16 @@ void print_frames(report_writer& out, const stack_trace& trace, bool system) noe
 void print_creator(report_writer& out, const goroutine_snapshot& g) noexcept;
 /// Frames of one whole goroutine that does not run here: stack or why there is none, and creator.
 void print_body(report_writer& out, const goroutine_snapshot& g, bool system) noexcept;
+
+// --- capture.cpp ---
+/// Stops every other thread that the runtime knows and keeps its stack; for a process that dies.
+/// Once; async-signal-safe; returns after a second at most.
+void capture_threads() noexcept;
+/// What a stopped thread was doing on the goroutine stack that begins at `stack_lo`; null: none was
+/// on it, or it did not answer.
+[[nodiscard]] const stack_trace* captured_on(uintptr_t stack_lo) noexcept;
+/// What the stopped thread of `mp` was doing on its own stack; null as above.
+[[nodiscard]] const stack_trace* captured_thread(const machine* mp) noexcept;
 
 /// Calls `function(argument)` on a large stack of its own: symbolizing wants more than a small
 /// goroutine stack has. Returns when it has.

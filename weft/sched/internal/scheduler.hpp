@@ -166,7 +166,10 @@ uint64_t sim_goroutines() noexcept;
 machine* adopt_sim_thread(machine* mp) noexcept;
 // --- report.cpp, signals.cpp ---
 void install_reports() noexcept;
+/// Gives this thread, whose machine is made, an alternate signal stack if it has none.
 void prepare_signal_stack() noexcept;
+/// A guest's thread ends.
+void release_signal_stack(machine* mp) noexcept;
 
 inline void refresh_coarse(int64_t now) noexcept { sched.coarse_now.store(now, relaxed); }
 

@@ -2,6 +2,7 @@
 // Address space: reserved, committed by touch, given back, guarded.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -91,6 +92,16 @@ WEFT_OS_CALL void core_files_hold(void* address, size_t bytes, bool held) noexce
 WEFT_OS_CALL int protect_none(void* address, size_t bytes) noexcept {
   errno_scope keep;
   return ::mprotect(address, bytes, PROT_NONE) == 0 ? 0 : errno;
+}
+
+WEFT_OS_CALL void lift_limits() noexcept {
+  errno_scope keep;
+  for (const int resource : {RLIMIT_NOFILE, RLIMIT_AS}) {
+    rlimit now{};
+    if (::getrlimit(static_cast<__rlimit_resource>(resource), &now) != 0) continue;
+    now.rlim_cur = now.rlim_max;
+    (void)::setrlimit(static_cast<__rlimit_resource>(resource), &now);
+  }
 }
 
 }  // namespace weft::rt::os

@@ -111,6 +111,18 @@ WEFT_OS_CALL int start_thread(void (*entry)(void*), void* argument, size_t stack
 // Not glibc's gettid(): a system call is never remembered by the compiler.
 WEFT_OS_CALL int32_t thread_id() noexcept { return static_cast<int32_t>(::syscall(SYS_gettid)); }
 
+// Not pthread_sigqueue(): it wants a pthread_t, and the thread may be gone.
+WEFT_OS_CALL bool signal_thread(int32_t tid, int number, void* value) noexcept {
+  errno_scope keep;
+  siginfo_t info{};
+  info.si_code = SI_QUEUE;
+  info.si_signo = number;
+  info.si_pid = ::getpid();
+  info.si_uid = ::getuid();
+  info.si_value.sival_ptr = value;
+  return ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), tid, number, &info) == 0;
+}
+
 void sleep_ns(int64_t duration_ns) noexcept {
   if (duration_ns <= 0) return;
   // An absolute deadline does not drift when signals interrupt the sleep again and again.
