@@ -173,8 +173,8 @@ FRAME int bug_case() {
 }
 
 FRAME void spin() {
-  ++arrived;
-  while (arrived.load() < 1000) END;
+  ++arrived;                          // @spin
+  while (arrived.load() < 1000) END;  // @spin
 }
 FRAME int other_thread_case() {
   weft::go(&spin);  // @go_spin
@@ -195,6 +195,12 @@ extern "C" void user_handler(int) {
   static constexpr char text[] = "the user's handler\n";
   (void)!::write(2, text, sizeof text - 1);
   ::_exit(7);
+}
+
+FRAME int run_listed(const crash::listed& e) {
+  const int status = e.plain ? e.run() : weft::run(e.run);  // @run_listed
+  END;
+  return status;
 }
 
 int main(int count, char** arguments) {
@@ -232,8 +238,12 @@ int main(int count, char** arguments) {
     lock = new weft::mutex;
     return weft::run(e.run);
   }
-  for (const crash::listed* e = crash::listed::first; e != nullptr; e = e->next)
-    if (std::strcmp(wanted, e->name) == 0) return e->plain ? e->run() : weft::run(e->run);
+  for (const crash::listed* e = crash::listed::first; e != nullptr; e = e->next) {
+    if (std::strcmp(wanted, e->name) != 0) continue;
+    const int status = run_listed(*e);  // @main
+    END;
+    return status;
+  }
   std::fprintf(stderr, "no case named '%s'\n", wanted);
   return 99;
 }

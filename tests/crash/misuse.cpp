@@ -220,11 +220,14 @@ CASE(sim_inside) {
   END;
   return 0;
 }
+FRAME void start_three_waiters() {
+  for (int i = 0; i < 3; ++i) weft::go([] { weft::sim::wait(); });
+  weft::sleep_for(1s);
+  END;
+}
 PLAIN_CASE(sim_two_waiters) {
-  weft::sim::run(1, [] {
-    for (int i = 0; i < 3; ++i) weft::go([] { weft::sim::wait(); });
-    weft::sleep_for(1s);
-  });  // @sim_two_waiters
+  weft::sim::run(1, start_three_waiters);  // @sim_two_waiters
+  END;
   return 0;
 }
 CASE(sim_active) {

@@ -7,9 +7,9 @@
 COMMAND is the program, with its emulator in front when it is for another architecture.
 
 A golden file begins with `exit N` (or `signal N`) and then has stderr, normalized: addresses are
-0x?, offsets are gone, code outside tests/crash has the position `weft` or `library`, and line numbers
-of the cases are the labels (`@name`) written there. Without --exact (other compilers, optimization
-levels and sanitizers inline differently) only the cases' own frames are compared.
+0x?, offsets are gone, code outside tests/crash has the position `weft` or `library`, and line
+numbers of the cases are the labels (`@name`) written there. Without --exact (other compilers,
+optimization levels and sanitizers inline differently) only the cases' own frames are compared.
 """
 import os
 import re
@@ -92,6 +92,9 @@ def normalize(text, user_only):
             continue
         line = re.sub(r"0x[0-9a-f]+", "0x?", line)
         line = re.sub(r"m=\d+", "m=?", line)
+        if out and out[-1].endswith("goroutines with this stack:"):
+            line = re.sub(r"^goroutine \d+", "goroutine N", line)  # one of them
+        line = re.sub(r"^\w+\(\)::{lambda\(\)#1}::operator\(\)\(\)$", "operator()", line)
         line = re.sub(r"foreign thread \d+", "foreign thread N", line)
         line = re.sub(r"^\.\.\.\d+ frames elided", "...N frames elided", line)
         out.append(line)

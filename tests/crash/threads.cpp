@@ -32,7 +32,7 @@ FRAME void lose() {
 
 // --- goroutines on other threads -----------------------------------------------------------------
 FRAME void sleep_in_kernel() {
-  ++arrived;
+  ++arrived;               // @sleep_in_kernel
   while (true) ::pause();  // @sleep_in_kernel
 }
 FRAME void announce_sleep() {
@@ -66,7 +66,7 @@ CASE(deaf_thread) {
 extern "C" void realtime_handler(int) { _exit(9); }
 
 FRAME void spin_for_ever() {
-  ++arrived;
+  ++arrived;                        // @spin_for_ever
   while (arrived.load() >= 0) END;  // @spin_for_ever
 }
 CASE(realtime_signals) {
@@ -85,8 +85,11 @@ FRAME void guest_waits() {
 }
 CASE(deadlock_of_guest) {
   never = weft::make_chan<int>();
-  std::thread guest([] { guest_waits(); });  // @deadlock_of_guest
-  (void)never.recv();                        // @main_waits
+  std::thread guest([] {
+    guest_waits();  // @deadlock_of_guest
+    END;
+  });
+  (void)never.recv();  // @main_waits
   END;
   return 0;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 
 #include "weft/base/arch/arch.hpp"
 #include "weft/base/os/os.hpp"
@@ -41,6 +42,7 @@ struct report {
   const unwind_frame* at = nullptr;
   stack_bounds stack;
   bool first_is_g0 = false;
+  const goroutine* own_guest = nullptr;  // reports a deadlock that its own wait completes
   bool started = false;  // something was printed: the next goroutine stands off by a blank line
 
   [[nodiscard]] bool system() const noexcept { return level >= traceback_level::system; }
@@ -151,12 +153,18 @@ void print_guests(report_writer& out, report& what) noexcept {
     if (g.status != g_status::waiting) continue;
     separate(out, what);
     print_header(out, g, what.system());
-    const stack_trace* trace = captured_thread(mp);
+    stack_trace own;
+    if (g.cell == what.own_guest) collect_trace(*what.at, what.stack, own);
+    const stack_trace* trace = g.cell == what.own_guest ? &own : captured_thread(mp);
     if (trace != nullptr)
       print_frames(out, *trace, what.system());
     else
       out.put("\tstack unavailable\n");
   }
+}
+
+bool is_waiting_guest(const goroutine& gp) noexcept {
+  return (gp.flags & flag_guest) != 0 && gp.get_status() == g_status::waiting;
 }
 
 void write_report(void* argument) noexcept {
@@ -168,6 +176,8 @@ void write_report(void* argument) noexcept {
     symbolize(reinterpret_cast<uintptr_t>(&write_report), ignore, nullptr);
     capture_threads();
   }
+  if (what.first != nullptr && what.level >= traceback_level::all && is_waiting_guest(*what.first))
+    what.own_guest = std::exchange(what.first, nullptr);
   print_first(out, what);
   if (what.level < traceback_level::all) return;
   uint32_t shown = 0;
