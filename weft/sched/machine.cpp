@@ -21,6 +21,10 @@ namespace {
 // signal handlers have stacks of their own.
 inline constexpr size_t g0_stack_bytes = 256 * 1024;
 
+// How long threads may be refused while nobody runs the goroutines that wait. Shorter gives up on a
+// shortage that passes, longer hides one that does not.
+inline constexpr int64_t refused_max_ns = 5'000'000'000;
+
 /// M memory is type-stable: retakers, reports and debuggers may look at one whose thread has ended.
 futex_mutex spare_lock{lock_rank::leaf};
 machine* spare_machines = nullptr;
@@ -40,7 +44,8 @@ machine* make_machine() noexcept {
     }
   }
   void* memory = os::reserve_writable(sizeof(machine));
-  if (memory == nullptr) fatal("out of memory: a thread's machine record");
+  if (memory == nullptr)
+    fatal("out of address space: a thread's record is refused (ulimit -v? vm.max_map_count?)");
   auto* mp = new (memory) machine{};
   mp->id = sched.next_machine_id.fetch_add(1, relaxed);
   machine* head = sched.all_machines.load(relaxed);
@@ -84,8 +89,10 @@ void machine_main(void* argument) {
   schedule_loop(mp);
 }
 
-/// Undoes what start_m was asked for when no thread can be had.
-void give_up_start(processor* pp, bool spinning) noexcept {
+inline constexpr int thread_cap_reached = -1;
+
+/// Undoes what start_m was asked for when no thread can be had; `error` is start_thread_for()'s.
+void give_up_start(processor* pp, bool spinning, int error) noexcept {
   if (spinning) sched.spinning.fetch_sub(1, seq_cst);
   kept_lock_scope hold(sched.lock);
   g_list rest;
@@ -94,9 +101,16 @@ void give_up_start(processor* pp, bool spinning) noexcept {
   while (goroutine* gp = rest.pop_front()) sched.global.push_back(gp);
   sched.global_len.store(sched.global.count, release);
   idle_p_put(pp);
+  // At the limit a blocked thread comes back by itself. Else the monitor tries again: the caller
+  // may have been the last one who could. After the work is visible: it forgets who has none.
+  if (error == thread_cap_reached) return;
+  sched.refused_errno.store(error, relaxed);
+  if (sched.refused_since.load(relaxed) == 0)
+    sched.refused_since.store(os::monotonic_ns(), release);
 }
 
-bool start_thread_for(processor* pp, bool spinning) noexcept {
+/// 0, an errno, or thread_cap_reached.
+int start_thread_for(processor* pp, bool spinning) noexcept {
   if (sched.machine_count.fetch_add(1, relaxed) >= process_settings().max_threads) {
     sched.machine_count.fetch_sub(1, relaxed);
     bool first = false;
@@ -108,20 +122,23 @@ bool start_thread_for(processor* pp, bool spinning) noexcept {
     static constexpr char text[] =
         "weft: WEFT_MAXTHREADS threads are all busy; blocked ones are not replaced any more\n";
     if (first) os::write_all(2, text, sizeof text - 1);
-    return false;
+    return thread_cap_reached;
   }
   machine* mp = make_machine();
   mp->spinning = spinning;
   mp->next_p = pp;
   const int error = os::start_thread(machine_main, mp, g0_stack_bytes, "weft");
-  if (error == 0) return true;
+  if (error == 0) {
+    sched.refused_since.store(0, relaxed);
+    return 0;
+  }
   sched.machine_count.fetch_sub(1, relaxed);
   mp->next_p = nullptr;
   mp->spinning = false;
   kept_lock_scope hold(spare_lock);
   mp->link = spare_machines;
   spare_machines = mp;
-  return false;
+  return error;
 }
 
 }  // namespace
@@ -162,12 +179,32 @@ void start_m(processor* pp, bool spinning) noexcept {
     }
   }
   if (mp == nullptr) {
-    if (!start_thread_for(pp, spinning)) give_up_start(pp, spinning);
+    if (const int error = start_thread_for(pp, spinning); error != 0)
+      give_up_start(pp, spinning, error);
     return;
   }
   // release: next_p and spinning become visible; partner: the acquire in stop_m().
   mp->park_word.store(1, release);
   os::futex_wake(mp->park_word, 1);
+}
+
+void retry_refused_start(int64_t now) noexcept {
+  const int64_t since = sched.refused_since.load(acquire);  // partner: give_up_start()
+  if (since == 0) return;
+  if (sched.global_len.load(relaxed) == 0) {
+    sched.refused_since.store(0, relaxed);
+    return;
+  }
+  if (sched.idle_p_count.load(relaxed) == 0) return;
+  start_m(nullptr, false);
+  if (now - since < refused_max_ns || sched.refused_since.load(relaxed) != since) return;
+  // Some P is still held: its goroutines go on, and may be what ends the shortage.
+  if (sched.idle_p_count.load(relaxed) != sched.procs.load(acquire)) return;
+  fatal(
+      "no thread for %d goroutines that wait: %d threads, pthread_create says errno %d for 5 s; "
+      "raise ulimit -u, the cgroup's pids.max or ulimit -v",
+      sched.global_len.load(relaxed), sched.machine_count.load(relaxed),
+      sched.refused_errno.load(relaxed));
 }
 
 void stop_m(machine* mp) noexcept {
@@ -224,7 +261,8 @@ void check_dead() noexcept {
   // A thread that Weft has never seen may still call it some day: then this is no proof.
   const int known = sched.machine_count.load(relaxed) + 1 /* sysmon */ +
                     sched.guests.load(relaxed) + sanitizer_threads;
-  if (os::thread_count() > known) return;
+  const int there = os::thread_count();
+  if (there < 0 || there > known) return;
   {
     kept_lock_scope hold(sched.lock);
     if (!all_asleep()) return;

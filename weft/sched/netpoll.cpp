@@ -207,7 +207,9 @@ WEFT_OWN_ERRNO int wait_events(epoll_event* events, int64_t delay_ns) noexcept {
   const int count =
       ::epoll_pwait2(poll.epoll_fd, events, batch_events, delay_ns < 0 ? nullptr : &limit, nullptr);
   if (count >= 0) return count;
-  if (errno != ENOSYS) return -errno;  // before Linux 5.11: milliseconds, rounded up
+  // ENOSYS: before Linux 5.11. EPERM: a container's filter of system calls that is older than the
+  // call. Then milliseconds, rounded up.
+  if (errno != ENOSYS && errno != EPERM) return -errno;
   const int64_t ms = delay_ns <= 0 ? delay_ns : (delay_ns + 999'999) / 1'000'000;
   const int old = ::epoll_wait(poll.epoll_fd, events, batch_events,
                                ms > INT_MAX ? INT_MAX : static_cast<int>(ms));

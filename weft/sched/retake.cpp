@@ -314,7 +314,8 @@ namespace {
 
 processor* make_p(uint32_t id) noexcept {
   void* memory = os::reserve_writable(sizeof(processor));
-  if (memory == nullptr) fatal("out of memory: processor %d", id);
+  if (memory == nullptr)
+    fatal("out of address space: processor %d is refused (ulimit -v? vm.max_map_count?)", id);
   auto* pp = new (memory) processor{};
   pp->id = id;
   timer_heap_init(pp->timers);

@@ -59,7 +59,7 @@ void initialize_scheduler() {
   sched.last_poll.store(now, relaxed);
   sched.stopping.store(1, relaxed);
   if (const int error = netpoll_init(); error != 0)
-    fatal("netpoll: epoll or eventfd failed, errno %d (descriptor limit?)", error);
+    fatal("netpoll: epoll or eventfd failed, errno %d (descriptors? ulimit -n)", error);
   install_reports();
   previous_terminate = std::set_terminate(on_terminate);
 }
@@ -73,6 +73,17 @@ void wait_for_main() noexcept {
 #else
     os::futex_wait(main_goroutine.done, 0, -1);
 #endif
+  }
+}
+
+/// The main goroutine, or a panic that lets the caller try again.
+goroutine* begin_main() {
+  try {
+    const go_options main_options{.name = {}, .stack = 0};
+    return begin_go(main_options);
+  } catch (...) {
+    sched.run_callers.store(0, release);
+    throw;
   }
 }
 
@@ -115,8 +126,7 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
   main_goroutine.argument = argument;
   main_goroutine.done.store(0, relaxed);
   sched.main_done.store(0, relaxed);
-  const go_options main_options{.name = {}, .stack = 0};
-  goroutine* gp = begin_go(main_options);
+  goroutine* gp = begin_main();
   gp->flags |= flag_main;
   gp->top->creation_pc = 0;
   finish_go(gp, main_entry, nullptr);

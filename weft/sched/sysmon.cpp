@@ -37,8 +37,9 @@ struct monitor {
 };
 
 bool all_idle() noexcept {
-  return sched.stopping.load(relaxed) != 0 ||
-         sched.idle_p_count.load(seq_cst) == sched.procs.load(acquire);
+  if (sched.stopping.load(relaxed) != 0) return true;
+  return sched.idle_p_count.load(seq_cst) == sched.procs.load(acquire) &&
+         sched.refused_since.load(relaxed) == 0;
 }
 
 bool work_waits_somewhere(bool& watching) noexcept {
@@ -143,6 +144,7 @@ void sysmon_main(void*) {
     if (sched.stopping.load(relaxed) == 0) {
       poll_network(now);
       start_for_timers(now);
+      retry_refused_start(now);
       if (may_retake) (void)retake(now);
     }
     trace(self, now);

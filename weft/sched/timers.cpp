@@ -111,7 +111,7 @@ timer_heap* lock_heap_of(timer_node& node) noexcept WEFT_UNCHECKED {
 void timer_heap_init(timer_heap& heap) noexcept {
   heap.entries = static_cast<timer_heap::entry*>(
       os::reserve_writable(size_t{timers_per_p_max} * sizeof(timer_heap::entry)));
-  if (heap.entries == nullptr) fatal("out of address space: a P's timers");
+  if (heap.entries == nullptr) fatal("out of address space: a P's timers are refused (ulimit -v?)");
 }
 
 void arm(timer_node& node, int64_t when_ns, int64_t period_ns) noexcept {

@@ -60,6 +60,10 @@ struct scheduler {
   atomic<uint64_t> reclaims{0};
   atomic<int32_t> robbed_computing{0};
   atomic<int32_t> robbed_blocked{0};
+  // Since when threads are refused while goroutines wait (0: they are not), and the last errno.
+  // Written by give_up_start() and on success, forgotten by sysmon when nobody waits.
+  atomic<int64_t> refused_since{0};
+  atomic<int32_t> refused_errno{0};
   size_t stack_bytes = 0;  // default slot size
 };
 extern scheduler sched;
@@ -130,6 +134,9 @@ void inject(g_list& list) noexcept;
 void adopt_system_thread() noexcept;
 /// Runs `pp` (null: any idle one) on an idle or new thread.
 void start_m(processor* pp, bool spinning) noexcept;
+/// sysmon: tries again what start_m was refused while goroutines wait, and ends the process if that
+/// does not help and nobody runs.
+void retry_refused_start(int64_t now) noexcept;
 /// Parks this thread on the idle list until it is given a P.
 void stop_m(machine* mp) noexcept;
 /// Reports a deadlock if nothing can ever run again. Takes sched.lock.

@@ -27,8 +27,11 @@ WEFT_OS_CALL void heavy_fence() noexcept {
   fence(seq_cst);
   if (!membarrier_active) return;
   errno_scope keep;
-  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
-    bug("membarrier failed, errno %d; after fork() the child must register again", errno);
+  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return;
+  const int refused = errno;
+  // ENOMEM: the kernel allocates a set of CPUs. The slow command needs none, and orders the same.
+  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
+  bug("membarrier failed, errno %d; after fork() the child must register again", refused);
 }
 
 }  // namespace weft::rt::os

@@ -69,9 +69,8 @@ WEFT_OS_CALL void release(void* address, size_t bytes) noexcept {
 
 WEFT_OS_CALL void discard(void* address, size_t bytes) noexcept {
   errno_scope keep;
-  if (::madvise(address, bytes, MADV_DONTNEED) != 0)
-    bug("madvise(%x, %x, MADV_DONTNEED) failed, errno %d", number(address),
-        static_cast<int64_t>(bytes), errno);
+  // EINVAL: locked memory (mlockall). What cannot be given back stays.
+  (void)::madvise(address, bytes, MADV_DONTNEED);
 }
 
 WEFT_OS_CALL int guard_install(void* address, size_t bytes) noexcept {

@@ -78,6 +78,14 @@ int create_thread(pthread_attr_t& attributes, size_t stack_bytes, thread_start* 
   }
 }
 
+/// Threads by the folder that lists them: it has one link for each and two of its own. -1: no
+/// /proc.
+int tasks_listed() noexcept {
+  struct stat folder;
+  if (::stat("/proc/self/task", &folder) != 0 || folder.st_nlink < 3) return -1;
+  return static_cast<int>(folder.st_nlink) - 2;
+}
+
 /// Reads the start of a /proc stat file and returns the text behind the command name, whose own
 /// text may contain anything, parentheses too; null when it cannot be read.
 const char* read_stat(int fd, char* buffer, size_t bytes) noexcept {
@@ -153,7 +161,7 @@ WEFT_OS_CALL char thread_state(int32_t tid, int& fd) noexcept {
 WEFT_OS_CALL int thread_count() noexcept {
   errno_scope keep;
   int fd = ::open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -1;
+  if (fd < 0) return tasks_listed();  // no descriptor left: this way needs none
   char text[1024];
   const char* field = read_stat(fd, text, sizeof(text));
   ::close(fd);
@@ -167,10 +175,9 @@ WEFT_OS_CALL int thread_count() noexcept {
   std::from_chars(field, field + std::strlen(field), count);
   if (count > 0) return count;
   // QEMU's user mode makes the file up and leaves the number out. The folder of threads is the
-  // kernel's: one link per thread and two of its own; one thread is QEMU's.
-  struct stat folder;
-  if (::stat("/proc/self/task", &folder) != 0 || folder.st_nlink < 4) return -1;
-  return static_cast<int>(folder.st_nlink) - 3;
+  // kernel's; one thread is QEMU's.
+  const int listed = tasks_listed();
+  return listed > 1 ? listed - 1 : -1;
 }
 
 WEFT_OS_CALL void close_fd(int fd) noexcept {

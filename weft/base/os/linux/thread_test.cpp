@@ -2,6 +2,7 @@
 // Threads: what start_thread gives them, and what the kernel says of them.
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -93,6 +94,22 @@ TEST(Thread, NameIsCutAndStackIsLargeEnough) {
   s.wait_started();
   EXPECT_STREQ(s.name, "a name that is ");
   EXPECT_GE(s.stack_bytes, 100'001u);
+  s.end();
+}
+
+TEST(Thread, AreCountedWithoutADescriptorToo) {
+  sleeper s;
+  ASSERT_EQ(start_thread(sleeper::main, &s, 64 * 1024, "counted"), 0);
+  s.wait_started();
+  const int before = thread_count();
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &old), 0);
+  const rlimit none{0, old.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const int without = thread_count();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old), 0);
+  EXPECT_GE(without, before);
+  EXPECT_LE(without, before + 1);  // QEMU has a thread of its own
   s.end();
 }
 
