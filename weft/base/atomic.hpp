@@ -75,6 +75,10 @@ inline void fence(memory_order) noexcept { tsan_fence_word.fetch_add(0, seq_cst)
 inline void fence(memory_order order) noexcept { std::atomic_thread_fence(order); }
 #endif
 
+/// A place where a mutant of the model checker leaves out what is no atomic operation: true only
+/// there, in the execution that looks for this mutant.
+constexpr bool mutated(const char*) noexcept { return false; }
+
 /// Orders the compiler only. Partner of a fence that some other thread pays for (membarrier), or of
 /// a signal handler on this thread.
 inline void compiler_fence() noexcept { std::atomic_signal_fence(seq_cst); }

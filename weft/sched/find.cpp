@@ -116,7 +116,7 @@ uint32_t grab_from(processor& victim, goroutine** out, bool take_next) noexcept 
   goroutine* seen = victim.queue.peek_next();
   if (seen == nullptr) return 0;
   if (victim.status.load(relaxed) == p_status::running) {
-    for (int i = 0; i < next_hold_pauses; ++i) {
+    for (int i = 0; i < arch::spin_rounds(next_hold_pauses); ++i) {
       arch::spin_hint();
       if (victim.queue.peek_next() != seen) return 0;
     }

@@ -52,7 +52,7 @@ void mutex::lock_slow() noexcept {
       if (!awake && (old & woken) == 0 && old / one_waiter != 0 &&
           state_.compare_exchange(old, old | woken, rt::relaxed, rt::relaxed))
         awake = true;
-      for (int i = 0; i < spin_pauses; ++i) rt::arch::spin_hint();
+      for (int i = 0; i < rt::arch::spin_rounds(spin_pauses); ++i) rt::arch::spin_hint();
       ++round;
       old = state_.load(rt::relaxed);
       continue;

@@ -122,6 +122,7 @@ void sort_by_address(select_frame& f) noexcept {
     return std::less<>{}(cases[a].c, cases[b].c);
   };
   std::copy_n(f.poll_order, f.poll_count, f.lock_order);
+  if (mutated("select: locks in the order of the cases")) return;
   if (f.poll_count > 16) {
     std::sort(f.lock_order, f.lock_order + f.poll_count, before);
     return;

@@ -19,6 +19,10 @@ namespace model {
 void spawn(std::function<void()> body);
 /// Waits for every thread that spawn() started; what they did happens before what follows.
 void join_all();
+/// What comes before setup_done() is the same in every execution: no thread is interrupted, loads
+/// read the newest value. setup_done() lets all other threads go on until they wait.
+void setup();
+void setup_done();
 /// Fails this execution with `what`, unless `holds`.
 void check(bool holds, const char* what);
 [[noreturn]] void fail(const char* what);
@@ -79,6 +83,7 @@ enum class change : uint8_t {
                // CPU, does where no fence forbids it
   reads_zero,  // a load gives 0, whatever is there: a look that is not taken
   reads_one,
+  leave_out,  // what rt::mutated(text) guards; `file` is null
 };
 
 /// One change of the production code, named by the text that it changes.

@@ -103,10 +103,11 @@ struct thread {
 /// Where in the source an operation stands.
 using site = std::source_location;
 
-enum class op : uint8_t { load, store, exchange, compare_exchange, fetch, fence, wait, wake };
+enum class op : uint8_t { none, load, store, exchange, compare_exchange, fetch, fence, wait, wake };
 
 /// A mutant, resolved to lines and columns.
 struct target {
+  const char* text;
   const char* file;
   uint32_t line_from, column_from, line_to, column_to;
   op what;
@@ -133,6 +134,7 @@ struct engine {
   bool failed = false;
   bool tracing = false;
   bool reached = false;
+  bool setup = false;  // no choices yet
   int current = 0;
   int thread_count = 0;
   thread threads[threads_max];
@@ -218,6 +220,8 @@ location& location_of(const void* at, uint32_t bytes);
 store_record* new_store(uint64_t value);
 void plain_access(const void* at, size_t bytes, bool write);
 void* arena_allocate(size_t bytes, size_t alignment);
+/// Not zeroed.
+void* arena_raw(size_t bytes, size_t alignment);
 
 // memory.cpp
 uint64_t load(const void* at, uint32_t bytes, std::memory_order order, const site& where);
@@ -229,6 +233,8 @@ bool compare_and_swap(void* at, uint32_t bytes, uint64_t& expected, uint64_t des
                       std::memory_order success, std::memory_order failure, const site& where);
 void fence(std::memory_order order, const site& where);
 void heavy_fence(const site& where);
+/// change::leave_out of this text.
+bool left_out(const char* text);
 void construct(void* at, uint32_t bytes);
 wait_end futex_wait(void* word, uint32_t expected, int64_t timeout_ns, const site& where);
 int futex_wake(void* word, int count, const site& where);

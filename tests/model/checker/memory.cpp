@@ -75,7 +75,7 @@ int choose_age(const location& l, const thread& t, std::memory_order order) {
   const clock view = view_for(t, order);
   int n = 1;
   while (n < l.count && !known(*l.history[l.count - n], view, t.floor)) ++n;
-  if (n == 1) return 0;
+  if (n == 1 || e.setup) return 0;
   if (e.random) {
     // A few old values go a long way; without end a loop could read one for ever.
     if (e.stale >= 40 || next_random() % 2 == 0) return 0;
@@ -108,7 +108,7 @@ int choose_place(const location& l, const thread& t, std::memory_order order) {
     if (known(s, t.view, t.floor) || s.by_rmw) break;
     ++n;
   }
-  if (n == 1) return 0;
+  if (n == 1 || e.setup) return 0;
   if (e.random ? next_random() % 4 != 0 : e.stale >= e.what_runs->stale_loads) return 0;
   const int place = pick(n);
   if (place != 0) ++e.stale;
@@ -199,6 +199,13 @@ void fence_of(thread& t, std::memory_order order) {
     t.release_view = t.view;
     next_event(t);
   }
+}
+
+/// Between the halves of an operation that a mutant has split.
+void gap() {
+  engine& e = *the_engine;
+  if (e.random && next_random() % 2 == 0) self().yielded = true;
+  point();
 }
 
 uint64_t mask_of(uint32_t bytes) {
@@ -316,7 +323,7 @@ uint64_t modify(void* at, uint32_t bytes, rmw how, uint64_t operand, std::memory
   if (mutated && e.mutated->how == change::drop) return old;
   if (mutated && e.mutated->how == change::split) {
     learn(*t, *l->history[l->count - 1], order);
-    point();
+    gap();
     store_now(at, bytes, desired, order);
     return old;
   }
@@ -360,7 +367,7 @@ bool compare_and_swap(void* at, uint32_t bytes, uint64_t& expected, uint64_t des
   if (mutated && e.mutated->how == change::never) won = false;
   if (mutated && e.mutated->how == change::split && won) {
     learn(t, *last, success);
-    point();
+    gap();
     store_now(at, bytes, desired, success);
     return true;
   }
@@ -412,6 +419,13 @@ void heavy_fence(const site& where) {
   trace_site(where);
 }
 
+bool left_out(const char* text) {
+  const target* m = the_engine != nullptr ? the_engine->mutated : nullptr;
+  if (m == nullptr || m->how != change::leave_out || std::strcmp(m->text, text) != 0) return false;
+  the_engine->reached = true;
+  return true;
+}
+
 void construct(void* at, uint32_t bytes) {
   if (!simulated()) return;
   const inside in;
@@ -436,7 +450,7 @@ wait_end futex_wait(void* word, uint32_t expected, int64_t timeout_ns, const sit
     trace_site(where);
     return wait_end::changed;
   }
-  if (e.spurious < e.what_runs->spurious_wakes &&
+  if (!e.setup && e.spurious < e.what_runs->spurious_wakes &&
       (e.random ? next_random() % 16 == 0 : pick(2) == 1)) {
     ++e.spurious;
     trace("futex_wait L%u: wakes for no reason", l.number);

@@ -49,6 +49,15 @@ WEFT_ACCESS(8)
 WEFT_ACCESS(16)
 void __tsan_read_range(void* at, size_t bytes) { note(at, bytes, false); }
 void __tsan_write_range(void* at, size_t bytes) { note(at, bytes, true); }
+// The library's own counts (shared_ptr): simulated threads share a kernel thread, so plain adding
+// is atomic.
+int __tsan_atomic32_fetch_add(int* at, int operand, int) {
+  const int old = *at;
+  *at = old + operand;
+  return old;
+}
+int __tsan_atomic32_load(const int* at, int) { return *at; }
+char __tsan_atomic8_load(const char* at, int) { return *at; }
 void* __tsan_memcpy(void* to, const void* from, size_t bytes) {
   note(from, bytes, false);
   note(to, bytes, true);

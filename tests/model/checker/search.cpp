@@ -114,16 +114,21 @@ bool kind_of(const std::string& text, op& what) {
                {"fence", op::fence},
                {"load", op::load},
                {"store", op::store}};
+  size_t first = std::string::npos;  // the first operation counts; longer names stand first
   for (const auto& w : words) {
-    if (text.find(w.word) == std::string::npos) continue;
+    const size_t at = text.find(w.word);
+    if (at == std::string::npos || (first != std::string::npos && at + 8 >= first)) continue;
+    first = at;
     what = w.what;
-    return true;
   }
-  return false;
+  return first != std::string::npos;
 }
 
 /// Finds the text of a mutant in its file. Empty: found; else what is wrong.
 std::string resolve(const mutant& m, target& out) {
+  out.how = m.how;
+  out.text = m.text;
+  if (m.how == change::leave_out) return {};  // if it is not there, it is never reached
   std::ifstream in(std::string(WEFT_SOURCE_DIR "/") + m.file);
   std::stringstream all;
   all << in.rdbuf();
@@ -137,7 +142,6 @@ std::string resolve(const mutant& m, target& out) {
   }
   if (!kind_of(text, out.what)) return "no atomic operation in \"" + text + '"';
   out.file = m.file;
-  out.how = m.how;
   place_of(file, at, out.line_from, out.column_from);
   place_of(file, at + text.size() - 1, out.line_to, out.column_to);
   return {};

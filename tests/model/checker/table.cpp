@@ -142,13 +142,16 @@ void note_plain(const void* at, size_t bytes, bool write) {
   plain_access(at, bytes, write);
 }
 
-void* arena_allocate(size_t bytes, size_t alignment) {
+void* arena_raw(size_t bytes, size_t alignment) {
   engine& e = *the_engine;
   const size_t at = (e.arena_used + alignment - 1) / alignment * alignment;
   if (at + bytes > arena_bytes - threads_max * thread_stack_bytes) fail("the arena is used up");
   e.arena_used = at + bytes;
-  std::memset(e.arena + at, 0, bytes);
   return e.arena + at;
+}
+
+void* arena_allocate(size_t bytes, size_t alignment) {
+  return std::memset(arena_raw(bytes, alignment), 0, bytes);
 }
 
 }  // namespace model

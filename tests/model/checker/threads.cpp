@@ -118,7 +118,8 @@ void reschedule() {
     n = candidates(list, true);
   }
   int chosen = 0;
-  if (e.random) {
+  if (e.setup) {
+  } else if (e.random) {
     chosen = n > 1 ? random_thread(list, n) : 0;
   } else if (list[0] != e.current) {
     chosen = pick(n);
@@ -230,6 +231,7 @@ void run_once(const scenario& of) {
   e.current = 0;
   e.steps = 0;
   e.preemptions = e.stale = e.spurious = 0;
+  e.setup = false;
   e.now = 1'000'000'000;
   e.sequence = 0;
   e.sc_events = 0;
@@ -293,6 +295,24 @@ void check(bool holds, const char* what) {
 void finish() {
   to_main();
   __builtin_unreachable();
+}
+
+void setup() { the_engine->setup = true; }
+
+void setup_done() {
+  const inside in;
+  engine& e = *the_engine;
+  for (bool others = true; others;) {
+    others = false;
+    for (int i = 0; i < e.thread_count; ++i)
+      others = others || (i != e.current && e.threads[i].state == thread_state::runnable);
+    if (!others) break;
+    self().yielded = true;
+    point();
+  }
+  e.setup = false;
+  e.steps = 0;
+  trace("--- the setup is done");
 }
 
 int choose(int n) {

@@ -44,11 +44,11 @@ void sleep_ns(int64_t duration_ns) noexcept {
 char thread_state(int32_t, int&) noexcept { return 'S'; }
 void close_fd(int) noexcept {}
 
-/// Models touch the beginning of a reservation only.
+/// Of a huge reservation models touch the beginning only.
 void* reserve_writable(size_t bytes) noexcept {
-  constexpr size_t most = 64 * 1024;
+  constexpr size_t huge = 64 * 1024, beginning = 4 * 1024;
   const model::inside in;
-  return model::arena_allocate(bytes < most ? bytes : most, page_bytes);
+  return model::arena_allocate(bytes <= huge ? bytes : beginning, page_bytes);
 }
 void* reserve(size_t bytes) noexcept { return reserve_writable(bytes); }
 void write_all(int, const void*, size_t) noexcept {}
