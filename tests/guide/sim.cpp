@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What docs/guide/testing-with-sim.md quotes: a bug that one schedule in many shows.
-#include <cstdio>
 #include <weft/weft.hpp>
+
+#include <cstdio>
 
 using namespace std::chrono_literals;
 
@@ -24,8 +25,8 @@ struct account {
 
 void two_withdrawals() {
   account a;
-  auto first = weft::spawn([&] { a.withdraw(80); });
-  auto second = weft::spawn([&] { a.withdraw(80); });
+  auto first = weft::spawn({.name = "first"}, [&] { a.withdraw(80); });
+  auto second = weft::spawn({.name = "second"}, [&] { a.withdraw(80); });
   first.join();
   second.join();
   if (a.balance < 0) weft::panic("overdrawn");
@@ -48,7 +49,7 @@ void a_day_in_no_time() {
 }  // namespace
 
 int main() {
-  weft::sim::explore(100, a_day_in_no_time);
+  weft::sim::explore({.seeds = 100, .faults = weft::sim::harmless_faults}, a_day_in_no_time);
   try {
     weft::sim::explore(1000, two_withdrawals);
   } catch (const weft::sim::failure& found) {

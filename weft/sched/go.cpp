@@ -17,6 +17,8 @@ __attribute__((noinline)) goroutine* begin_go(const go_options& options) {
   // A foreign thread before the first weft::run: the goroutine waits for it.
   if (sched.cells == nullptr) [[unlikely]]
     initialize_runtime(true);
+  if (sim_enabled) [[unlikely]]
+    sim_allocation();
   {
     const section entered(leaf);
     gp = take_goroutine(options.stack, why);

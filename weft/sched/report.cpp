@@ -204,6 +204,7 @@ const goroutine* running_here() noexcept {
 /// base's hook: what follows "panic:" and "fatal error:".
 void dump_for_death(int fd, bool fatal_throw, void* context) noexcept {
   arm_report_watchdog();
+  sim_note_death(fd);
   traceback_level level = current_traceback();
   // As in Go: fatal errors show every goroutine, broken invariants the runtime's frames too.
   if (fatal_throw && level < traceback_level::all) level = traceback_level::all;

@@ -169,6 +169,8 @@ void sim_enter(machine* mp, section_kind kind) noexcept;
 /// Runs a goroutine's body and notes an exception as the world's failure.
 void sim_call(void (*entry)(void*), void* closure) noexcept;
 uint64_t sim_goroutines() noexcept;
+/// In a report of death: which seed it was.
+void sim_note_death(int fd) noexcept;
 /// sim::run's thread becomes the machine `mp` (null: a new one).
 machine* adopt_sim_thread(machine* mp) noexcept;
 // --- report.cpp, signals.cpp ---

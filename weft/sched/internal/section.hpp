@@ -28,6 +28,13 @@ inline machine* this_machine() noexcept { return static_cast<machine*>(thread_sl
 extern bool sim_enabled;
 /// A place where deterministic mode may run another goroutine. Needs no section; may park.
 void sim_point() noexcept;
+/// Faults that deterministic mode puts in, see sim::faults. Ask only while sim_enabled.
+enum class sim_fault : uint8_t { readiness, short_io, timer_tie, allocation };
+[[nodiscard]] bool sim_strikes(sim_fault what) noexcept;
+/// A number below `bound` from the seed; 0 on a thread that does not take part.
+[[nodiscard]] uint32_t sim_draw(uint32_t bound) noexcept;
+/// Throws std::bad_alloc where the seed wants an allocation to fail.
+void sim_allocation();
 
 /// Makes a guest machine for this foreign thread.
 machine* attach_guest() noexcept;

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many seeds the scenarios of x_sim_test.cpp run.
+#pragma once
+
+#include <cstdint>
+
+#include "weft/base/atomic.hpp"
+#include "weft/sched/sim.hpp"
+
+namespace weft::sim_testing {
+
+/// 25 scenarios and more: over 100,000 runs in a second or two. Instrumented code takes 10 to 50
+/// times as long. ./dev soak multiplies it (WEFT_SIM_SEEDS).
+#if WEFT_ASAN || WEFT_TSAN || defined(WEFT_DEBUG_BUILD)
+inline constexpr uint64_t scenario_seeds = 1000;
+#else
+inline constexpr uint64_t scenario_seeds = 4000;
+#endif
+
+/// The usual exploration: all strategies, and all faults but failing allocations.
+template <class F>
+void explore(F&& f) {
+  sim::explore({.seeds = scenario_seeds, .faults = sim::harmless_faults}, f);
+}
+
+}  // namespace weft::sim_testing
