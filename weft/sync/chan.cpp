@@ -65,6 +65,8 @@ hchan* make_hchan(const element_ops& ops, int64_t capacity) {
   if (capacity < 0 || static_cast<uint64_t>(capacity) > (chan_bytes_max - offset) / ops.bytes)
     panic("makechan: size out of range");
   const size_t bytes = offset + static_cast<size_t>(capacity) * ops.bytes;
+  if (sim_enabled) [[unlikely]]
+    sim_allocation();
   void* memory = ::operator new(bytes, alignment_of(ops));
   auto* c = ::new (memory) hchan;
   c->capacity = static_cast<size_t>(capacity);

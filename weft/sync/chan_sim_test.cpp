@@ -8,6 +8,7 @@
 #include "weft/base/panic.hpp"
 #include "weft/sched/runtime.hpp"
 #include "weft/sched/sim.hpp"
+#include "weft/sched/sim_testing.hpp"
 #include "weft/sched/task.hpp"
 #include "weft/sync/chan.hpp"
 #include "weft/sync/select.hpp"
@@ -17,10 +18,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr uint64_t seeds = WEFT_ASAN != 0 || WEFT_TSAN != 0 ? 100 : 1000;
+using weft::sim_testing::explore;
 
 void every_value_arrives_once(int64_t capacity) {
-  weft::sim::explore(seeds, [=] {
+  explore([=] {
     auto c = weft::make_chan<std::unique_ptr<int>>(capacity);
     std::vector<int> seen(30);
     weft::wait_group senders;
@@ -50,7 +51,7 @@ TEST(ChanSim, EveryValueArrivesOnceUnbuffered) { every_value_arrives_once(0); }
 TEST(ChanSim, EveryValueArrivesOnceBuffered) { every_value_arrives_once(3); }
 
 TEST(ChanSim, CloseRacesWithSendersAndReceivers) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     auto c = weft::make_chan<int>(1);
     int sent = 0;
     int received = 0;
@@ -82,7 +83,7 @@ TEST(ChanSim, CloseRacesWithSendersAndReceivers) {
 }
 
 TEST(ChanSim, TryOperationsNeverLoseOrInvent) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     auto c = weft::make_chan<int>(2);
     int sum_sent = 0;
     int sum_received = 0;
@@ -103,7 +104,7 @@ TEST(ChanSim, TryOperationsNeverLoseOrInvent) {
 }
 
 TEST(SelectSim, TwoSelectsMeetInBothDirections) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     auto a = weft::make_chan<int>();
     auto b = weft::make_chan<int>(1);
     int balance = 0;
@@ -134,7 +135,7 @@ TEST(SelectSim, TwoSelectsMeetInBothDirections) {
 }
 
 TEST(SelectSim, TimeLimitAgainstAValueAtTheSameMoment) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     auto c = weft::make_chan<int>();
     int sent = 0;
     int received = 0;
@@ -155,7 +156,7 @@ TEST(SelectSim, TimeLimitAgainstAValueAtTheSameMoment) {
 }
 
 TEST(SelectSim, CloseWakesASelectOnManyChannels) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     std::vector<weft::chan<int>> channels;
     for (int i = 0; i < 3; ++i) channels.push_back(weft::make_chan<int>());
     weft::wait_group all;

@@ -135,8 +135,11 @@ void hang_below(Node& n, const context& parent) noexcept {
   retain_context(n.parent);
 }
 
+/// Before a node is made below `parent`.
 void require_parent(const context& parent) {
   if (!parent) panic("cannot create context from nil parent");
+  if (sim_enabled) [[unlikely]]
+    sim_allocation();
 }
 
 /// Makes `n` part of the tree: cancelled with its parent from here on, or already.
@@ -208,7 +211,7 @@ bool cancel_context(cancel_node& n, uint32_t how, const error& why) noexcept {
 }
 
 context_callback* add_callback(const context& ctx, callback_function f) {
-  if (!ctx) panic("cannot create context from nil parent");
+  require_parent(ctx);
   auto* c = new context_callback;
   c->is_callback = true;
   c->ctx = ctx;

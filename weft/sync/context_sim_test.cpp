@@ -6,6 +6,7 @@
 
 #include "weft/sched/runtime.hpp"
 #include "weft/sched/sim.hpp"
+#include "weft/sched/sim_testing.hpp"
 #include "weft/sched/task.hpp"
 #include "weft/sync/context.hpp"
 #include "weft/sync/group.hpp"
@@ -16,10 +17,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr uint64_t seeds = WEFT_ASAN != 0 || WEFT_TSAN != 0 ? 100 : 1000;
+using weft::sim_testing::explore;
 
 TEST(ContextSim, CancelRacesWithChildrenBeingMade) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     auto [root, cancel] = weft::with_cancel(weft::background());
     weft::wait_group all;
     for (int g = 0; g < 4; ++g)
@@ -44,7 +45,7 @@ TEST(ContextSim, CancelRacesWithChildrenBeingMade) {
 }
 
 TEST(ContextSim, DeadlinesAreExactInVirtualTime) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     const auto start = weft::now();
     auto [outer, cancel_outer] = weft::with_timeout(weft::background(), 3s);
     weft::wait_group all;
@@ -61,7 +62,7 @@ TEST(ContextSim, DeadlinesAreExactInVirtualTime) {
 }
 
 TEST(ContextSim, AfterFuncRunsOrIsStoppedNeverBoth) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     auto [ctx, cancel] = weft::with_cancel(weft::background());
     int ran = 0;
     int stopped = 0;
@@ -82,7 +83,7 @@ TEST(ContextSim, AfterFuncRunsOrIsStoppedNeverBoth) {
 }
 
 TEST(TimerSim, FiresExactlyWhenItIsDue) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     const auto start = weft::now();
     weft::wait_group all;
     for (int i = 1; i <= 5; ++i)
@@ -96,7 +97,7 @@ TEST(TimerSim, FiresExactlyWhenItIsDue) {
 }
 
 TEST(TimerSim, StopAgainstFiring) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     for (int i = 0; i < 5; ++i) {
       weft::timer t(10ms);
       int received = 0;
@@ -112,7 +113,7 @@ TEST(TimerSim, StopAgainstFiring) {
 }
 
 TEST(TimerSim, TickerMissesWhatASlowReceiverMisses) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     const auto start = weft::now();
     weft::ticker t(10ms);
     EXPECT_EQ(*t.c().recv() - start, 10ms);
@@ -126,7 +127,7 @@ TEST(TimerSim, TickerMissesWhatASlowReceiverMisses) {
 }
 
 TEST(GroupSim, TheFirstErrorInTimeWins) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     auto [g, ctx] = weft::with_group(weft::background());
     g.limit(3);
     for (int i = 1; i <= 6; ++i)

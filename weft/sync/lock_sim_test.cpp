@@ -8,6 +8,7 @@
 
 #include "weft/sched/runtime.hpp"
 #include "weft/sched/sim.hpp"
+#include "weft/sched/sim_testing.hpp"
 #include "weft/sched/task.hpp"
 #include "weft/sync/cond.hpp"
 #include "weft/sync/context.hpp"
@@ -21,11 +22,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr uint64_t seeds = WEFT_ASAN != 0 || WEFT_TSAN != 0 ? 100 : 1000;
+using weft::sim_testing::explore;
 
 template <class Lock>
 void excludes() {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     Lock m;
     int inside = 0;
     int total = 0;
@@ -56,7 +57,7 @@ TEST(MutexSim, Excludes) { excludes<weft::mutex>(); }
 TEST(RwMutexSim, Excludes) { excludes<weft::rw_mutex>(); }
 
 TEST(MutexSim, StarvationHandsOver) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     weft::mutex m;
     bool stop = false;
     // Two that hold it most of the time, in virtual milliseconds, and one that wants it too.
@@ -81,7 +82,7 @@ TEST(MutexSim, StarvationHandsOver) {
 }
 
 TEST(RwMutexSim, ReadersShareAndWritersDoNot) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     weft::rw_mutex m;
     int readers = 0;
     int writers = 0;
@@ -113,7 +114,7 @@ TEST(RwMutexSim, ReadersShareAndWritersDoNot) {
 }
 
 TEST(CondSim, BoundedBuffer) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     weft::mutex m;
     weft::cond changed;
     int items = 0;
@@ -148,7 +149,7 @@ TEST(CondSim, BoundedBuffer) {
 }
 
 TEST(CondSim, ASignalPerWaiterWakesAll) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     weft::mutex m;
     auto c = std::make_unique<weft::cond>();
     int waiting = 0;
@@ -171,7 +172,7 @@ TEST(CondSim, ASignalPerWaiterWakesAll) {
 }
 
 TEST(WaitGroupSim, MayDieRightAfterWait) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     for (int round = 0; round < 5; ++round) {
       auto wg = std::make_unique<weft::wait_group>();
       int done = 0;
@@ -184,7 +185,7 @@ TEST(WaitGroupSim, MayDieRightAfterWait) {
 }
 
 TEST(OnceSim, RunsOnce) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     weft::once once;
     int runs = 0;
     weft::wait_group all;
@@ -201,7 +202,7 @@ TEST(OnceSim, RunsOnce) {
 }
 
 TEST(SemaphoreSim, CancellationsLoseNoUnits) {
-  weft::sim::explore(seeds, [] {
+  explore([] {
     weft::semaphore s(3);
     int used = 0;
     weft::wait_group all;

@@ -163,6 +163,8 @@ WEFT_UNCHECKED void fire_func(timer_node* node, int64_t at_ns) noexcept {
 }  // namespace
 
 func_timer* make_func_timer(int64_t duration_ns, callback_function f) {
+  if (sim_enabled) [[unlikely]]
+    sim_allocation();
   auto* t = new func_timer;
   t->f = std::move(f);
   t->node.fire = fire_func;
