@@ -229,20 +229,27 @@ void stop_m(machine* mp) noexcept {
 namespace {
 
 /// True if no goroutine can run and nothing that Weft knows of can wake one.
+///
+/// Under the lock no idle M leaves its list and no guest queues a goroutine. So once all Ms are
+/// idle and all guests parked, only timers, the network and sysmon can change anything. Hence the
+/// order: guests first (one that runs may arm a timer, wait for I/O, and park), then what may wake
+/// somebody; the waiters before `injecting`, which sysmon raises before it takes them out; guests
+/// again, for those that it woke.
 bool all_asleep() noexcept WEFT_REQUIRES(sched.lock) {
   if (sched.run_callers.load(relaxed) == 0 || sched.main_done.load(seq_cst) != 0) return false;
   if (sched.stopping.load(relaxed) != 0) return false;
   if (sched.idle_m_count != sched.machine_count.load(relaxed)) return false;
   if (sched.idle_p_count.load(relaxed) != sched.procs.load(acquire)) return false;
-  if (sched.injecting.load(seq_cst) != 0) return false;
-  if (sched.global.count != 0 || netpoll_waiters() != 0) return false;
-  if (sched.guests.load(seq_cst) != sched.guests_parked.load(seq_cst)) return false;
+  const uint64_t guests = sched.guests.load(seq_cst);
+  if (guests / one_guest != guests % one_guest) return false;
+  if (sched.global.count != 0) return false;
   const uint32_t procs = sched.procs.load(acquire);
   for (uint32_t i = 0; i < procs; ++i) {
     const processor& pp = *sched.all_p[i];
     if (!pp.queue.empty() || pp.timers.first_when.load(relaxed) != no_timer) return false;
   }
-  return true;
+  if (netpoll_waiters() != 0 || sched.injecting.load(seq_cst) != 0) return false;
+  return sched.guests.load(seq_cst) == guests;
 }
 
 #if WEFT_TSAN
@@ -260,7 +267,7 @@ void check_dead() noexcept {
   }
   // A thread that Weft has never seen may still call it some day: then this is no proof.
   const int known = sched.machine_count.load(relaxed) + 1 /* sysmon */ +
-                    sched.guests.load(relaxed) + sanitizer_threads;
+                    static_cast<int>(sched.guests.load(relaxed) / one_guest) + sanitizer_threads;
   const int there = os::thread_count();
   if (there < 0 || there > known) return;
   {
@@ -280,7 +287,7 @@ void detach_guest(void* argument) noexcept {
   destroy_locals(mp->guest_top);
   release_signal_stack(mp);
   set_thread_slot(nullptr);
-  sched.guests.fetch_sub(1, seq_cst);
+  sched.guests.fetch_sub(one_guest, seq_cst);
   mp->guest_cell.status.store(static_cast<uint32_t>(g_status::dead), relaxed);
   mp->cur.store(nullptr, relaxed);
   kept_lock_scope hold(spare_lock);
@@ -299,7 +306,7 @@ machine* attach_guest() noexcept {
   mp->guest_cell.top = &mp->guest_top;
   mp->guest_cell.status.store(static_cast<uint32_t>(g_status::guest), relaxed);
   mp->guest_top.cell = &mp->guest_cell;
-  sched.guests.fetch_add(1, seq_cst);
+  sched.guests.fetch_add(one_guest, seq_cst);
   adopt_thread(mp);
   prepare_signal_stack();
   mp->cur.store(&mp->guest_cell, relaxed);
@@ -309,13 +316,13 @@ machine* attach_guest() noexcept {
 
 void guest_park(machine* mp, park_commit commit, void* argument) noexcept {
   mp->park_word.store(0, relaxed);
-  sched.guests_parked.fetch_add(1, seq_cst);
   // Nothing runs on a stack of ours: publishing first is safe, the waker only sets park_word.
   if (commit != nullptr && !commit(&mp->guest_cell, argument)) {
-    sched.guests_parked.fetch_sub(1, seq_cst);
     mp->guest_cell.status.store(static_cast<uint32_t>(g_status::guest), relaxed);
     return;
   }
+  // Only now: a guest whose commit finds nothing to wait for runs on, and must not look asleep.
+  sched.guests.fetch_add(one_guest_parked, seq_cst);
   if (netpoll_waiters() != 0 && sched.last_poll.load(seq_cst) != 0) wake_p();
   check_dead();
   while (mp->park_word.load(acquire) == 0) os::futex_wait(mp->park_word, 0, -1);
@@ -326,7 +333,7 @@ void guest_ready(goroutine* gp) noexcept {
   auto* mp = reinterpret_cast<machine*>(reinterpret_cast<char*>(gp) -
                                         __builtin_offsetof(machine, guest_cell));
   // Before the wake-up: between it and the guest's next step the process must not look dead.
-  sched.guests_parked.fetch_sub(1, seq_cst);
+  sched.guests.fetch_sub(one_guest_parked, seq_cst);
   mp->park_word.store(1, release);  // partner: the acquire in guest_park()
   os::futex_wake(mp->park_word, 1);
 }

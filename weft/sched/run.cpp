@@ -134,12 +134,12 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
     const section entered(leaf);
     start_the_world(procs);
     // Waits like a parked guest: it wakes nobody, so it does not hide a deadlock.
-    sched.guests_parked.fetch_add(1, seq_cst);
+    sched.guests.fetch_add(one_guest_parked, seq_cst);
   }
   wait_for_main();
   {
     const section entered(leaf);
-    sched.guests_parked.fetch_sub(1, seq_cst);
+    sched.guests.fetch_sub(one_guest_parked, seq_cst);
     stop_the_world();
   }
   sched.run_callers.store(0, release);

@@ -41,8 +41,9 @@ struct scheduler {
   atomic<machine*> all_machines{nullptr};  // through all_link; only grows
   atomic<int32_t> machine_count{0};        // worker threads alive, sysmon not counted
   atomic<uint32_t> next_machine_id{0};
-  atomic<int32_t> guests{0};  // foreign threads attached
-  atomic<int32_t> guests_parked{0};
+  /// Foreign threads: attached ones in the upper half, parked ones in the lower, so that one load
+  /// tells whether all are. A waker may count a guest out before it has counted itself in.
+  atomic<uint64_t> guests{0};
   atomic<int32_t> run_callers{0};  // 1 while weft::run or a sim is active
   atomic<uint32_t> main_done{0};   // the main goroutine has returned
   atomic<uint64_t> ids{1};
@@ -67,6 +68,9 @@ struct scheduler {
   size_t stack_bytes = 0;  // default slot size
 };
 extern scheduler sched;
+
+inline constexpr uint64_t one_guest = uint64_t{1} << 32;
+inline constexpr uint64_t one_guest_parked = 1;
 
 // --- goroutine.cpp ---
 /// A dead goroutine with a stack of at least `stack_bytes` (0: default). Needs a section. Null and
