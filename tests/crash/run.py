@@ -35,6 +35,7 @@ SETTINGS = {
     "bad_number": ("fine", {"WEFT_DEBUG": "schedtrace=-1"}),
     "bad_flag": ("fine", {"WEFT_DEBUG": "dlog=1,scheddetail=yes"}),
     "sim_seed": ("sim_seed", {"WEFT_SEED": "first"}),
+    "sim_shard": ("sim_seed", {"WEFT_SIM_SHARD": "4/4"}),
     "overflow_small": ("overflow_small", {"WEFT_STACK": "16K"}),
     "panic_full_stack": ("panic_full_stack", {"WEFT_STACK": "16K"}),
     "blocked_threads": ("blocked_threads", {"WEFT_TRACEBACK": "all"}),
@@ -55,6 +56,8 @@ HEADERS_ONLY = {"deadlock_everywhere", "deadlock_timers_stopped", "deadlock_netw
 
 # What the C library says by itself about a broken heap, in words that change.
 NOT_OURS = re.compile(r"(malloc|free|realloc|corrupted|double free|munmap_chunk)[ _(].*")
+# What weft::sim says about a schedule: its tests' to compare.
+SCHEDULE = re.compile(r"schedule: |the last decisions:|  step \d|goroutine \d+ \[.*\]$")
 FRAME_POSITION = re.compile(r"^\t(/|\./|\.\./|\?)")
 REGISTER = re.compile(r"^(r[a-z0-9]{1,2}|x\d{1,2}|sp|pc)\s+0x[0-9a-f]+$")
 
@@ -85,8 +88,9 @@ def normalize(text, user_only):
     for line in lines:
         if REGISTER.match(line) or line.startswith("qemu: uncaught target signal"):
             continue
-        if NOT_OURS.match(line):
+        if NOT_OURS.match(line) or SCHEDULE.match(line):
             continue
+        line = re.sub(r"goroutine \d+ ended", "goroutine N ended", line)
         if FRAME_POSITION.match(line):
             where = position(line, names)
             if user_only and where in ("\tweft", "\tlibrary"):
