@@ -19,6 +19,7 @@ static_assert(sizeof(goroutine) == 64);
 static_assert(sizeof(wait_reason) == 1 && sizeof(goroutine::flags) == 1);
 static_assert(sizeof(machine::is_guest) == 1 && sizeof(machine::tid) == 4);
 static_assert(flag_has_exceptions == 1 && flag_system == 2 && flag_main == 4 && flag_guest == 8);
+static_assert(flag_unborn == 64);
 static_assert(static_cast<int>(g_status::waiting) == 4 && static_cast<int>(g_status::dead) == 6);
 static_assert(sizeof(sched.cells_used) == 4 && sizeof(sched.coarse_now) == 8);
 static_assert(sizeof(sched.all_machines) == sizeof(void*));
@@ -70,6 +71,11 @@ __attribute__((used)) constinit const weft_debug_root_v1 weft_debug_root = {
     .machines = &weft::rt::sched.all_machines,
     .coarse_now_ns = &weft::rt::sched.coarse_now,
     .gdb_script_name = weft_gdb_script_name,
+    .births = &weft::rt::sched.births,
+    .birth_bytes = sizeof(weft::rt::birth_record),
+    .birth_entry = WEFT_OFFSET(birth_record, entry),
+    .birth_parent_id = WEFT_OFFSET(birth_record, parent_id),
+    .birth_creation_pc = WEFT_OFFSET(birth_record, creation_pc),
 };
 
 #undef WEFT_OFFSET

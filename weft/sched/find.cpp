@@ -14,6 +14,11 @@ namespace {
 inline constexpr int next_hold_pauses = 64;
 inline constexpr int steal_rounds = 4;  // as Go; next slots and timers only in the last
 
+// How many a P takes from the global queue at once: on its turn every 61st time, and when it has
+// nothing else. Go's: a quarter and a half of its ring.
+inline constexpr uint32_t global_share_min = 64;
+inline constexpr uint32_t global_share_max = 128;
+
 bool any_work_queued() noexcept {
   if (sched.global_len.load(seq_cst) != 0) return true;
   const uint32_t procs = sched.procs.load(acquire);
@@ -68,8 +73,9 @@ inline void prefetch_ahead(const processor& pp) noexcept {
 }
 }  // namespace
 
-goroutine* pick_local(machine* mp, processor& pp) noexcept {
-  (void)mp;
+namespace {
+
+goroutine* pick_local(processor& pp) noexcept {
   if (sched.stopping.load(relaxed) != 0) [[unlikely]]
     return nullptr;
   if (pp.timers.first_when.load(relaxed) != no_timer) {
@@ -85,7 +91,7 @@ goroutine* pick_local(machine* mp, processor& pp) noexcept {
     goroutine* gp = nullptr;
     {
       kept_lock_scope hold(sched.lock);
-      gp = global_get(pp, run_queue_len / 4);
+      gp = global_get(pp, global_share_min);
     }
     if (gp != nullptr) {
       note_execute(pp, gp, false);
@@ -103,36 +109,39 @@ goroutine* pick_local(machine* mp, processor& pp) noexcept {
   }
   if (sched.global_len.load(relaxed) == 0) return nullptr;
   kept_lock_scope hold(sched.lock);
-  goroutine* gp = global_get(pp, run_queue_len / 2);
+  goroutine* gp = global_get(pp, global_share_max);
   if (gp != nullptr) note_execute(pp, gp, false);
+  return gp;
+}
+
+}  // namespace
+
+goroutine* pick_next(machine* mp, processor& pp) noexcept {
+  goroutine* gp = pick_local(pp);
+  if (gp != nullptr && (gp->flags & flag_unborn) != 0 && pp.free_list == nullptr) [[unlikely]] {
+    // Making stacks takes system calls, and the goroutine that parks still holds the lock that its
+    // commit releases: g0 makes them, after the commit.
+    mp->picked = gp;
+    return nullptr;
+  }
   return gp;
 }
 
 namespace {
 
-uint32_t grab_from(processor& victim, goroutine** out, bool take_next) noexcept {
-  const uint32_t count = victim.queue.grab(out);
-  if (count != 0 || !take_next) return count;
+/// Half of the victim's ring, or (if asked) its next slot. Returns one to run.
+goroutine* steal_from(processor& pp, processor& victim, bool take_next) noexcept {
+  goroutine* gp = pp.queue.steal_half(victim.queue);
+  if (gp != nullptr || !take_next) return gp;
   goroutine* seen = victim.queue.peek_next();
-  if (seen == nullptr) return 0;
+  if (seen == nullptr) return nullptr;
   if (victim.status.load(relaxed) == p_status::running) {
     for (int i = 0; i < arch::spin_rounds(next_hold_pauses); ++i) {
       arch::spin_hint();
-      if (victim.queue.peek_next() != seen) return 0;
+      if (victim.queue.peek_next() != seen) return nullptr;
     }
   }
-  if (!victim.queue.steal_next(seen)) return 0;
-  out[0] = seen;
-  return 1;
-}
-
-goroutine* steal_from(processor& pp, processor& victim, bool take_next) noexcept {
-  goroutine* batch[run_queue_len / 2];
-  uint32_t count = grab_from(victim, batch, take_next);
-  if (count == 0) return nullptr;
-  goroutine* first = batch[--count];
-  for (uint32_t i = 0; i < count; ++i) run_queue_put(pp, batch[i], false);
-  return first;
+  return victim.queue.steal_next(seen) ? seen : nullptr;
 }
 
 /// Steals goroutines or runs others' due timers. `poll_until` gets the earliest timer seen.
@@ -189,7 +198,7 @@ goroutine* look_for_work(machine* mp, bool& inherits, int64_t& now, int64_t& pol
   inherits = false;
   if (pp.tick.load(relaxed) % global_check_period == 0 && sched.global_len.load(relaxed) != 0) {
     kept_lock_scope hold(sched.lock);
-    if (goroutine* gp = global_get(pp, run_queue_len / 4); gp != nullptr) return gp;
+    if (goroutine* gp = global_get(pp, global_share_min); gp != nullptr) return gp;
   }
   if (goroutine* gp = pp.queue.take_next(); gp != nullptr) {
     inherits = true;
@@ -198,7 +207,7 @@ goroutine* look_for_work(machine* mp, bool& inherits, int64_t& now, int64_t& pol
   if (goroutine* gp = pp.queue.pop(); gp != nullptr) return gp;
   if (sched.global_len.load(relaxed) != 0) {
     kept_lock_scope hold(sched.lock);
-    if (goroutine* gp = global_get(pp, run_queue_len / 2); gp != nullptr) return gp;
+    if (goroutine* gp = global_get(pp, global_share_max); gp != nullptr) return gp;
   }
   if (goroutine* gp = poll_ready_io(mp); gp != nullptr) return gp;
   const uint32_t busy = sched.procs.load(acquire) - sched.idle_p_count.load(relaxed);
@@ -282,7 +291,7 @@ goroutine* find_runnable(machine* mp, bool& inherits) noexcept {
     {
       kept_lock_scope hold(sched.lock);
       if (sched.stopping.load(relaxed) != 0) continue;
-      gp = global_get(*mp->p, run_queue_len / 2);
+      gp = global_get(*mp->p, global_share_max);
       if (gp != nullptr) return gp;
       if (!mp->spinning && sched.need_spinning.load(relaxed) == 1) {
         sched.need_spinning.store(0, relaxed);
@@ -309,10 +318,14 @@ goroutine* find_runnable(machine* mp, bool& inherits) noexcept {
 
 void schedule_loop(machine* mp) noexcept {
   for (;;) {
-    bool inherits = false;
-    goroutine* gp = find_runnable(mp, inherits);
-    if (mp->spinning) stop_spinning_with_work(mp);
-    note_execute(*mp->p, gp, inherits);
+    goroutine* gp = mp->picked;
+    mp->picked = nullptr;
+    if (gp == nullptr) {
+      bool inherits = false;
+      gp = find_runnable(mp, inherits);
+      if (mp->spinning) stop_spinning_with_work(mp);
+      note_execute(*mp->p, gp, inherits);
+    }
     transfer(mp, nullptr, gp);
     // Back on g0 of the same thread; maybe without a P, when it was robbed and its goroutine
     // parked.

@@ -11,35 +11,66 @@
 
 namespace weft::rt {
 
-__attribute__((noinline)) goroutine* begin_go(const go_options& options) {
-  const char* why = nullptr;
-  goroutine* gp = nullptr;
+static_assert(closure_at_birth_max == birth_closure_bytes);
+
+namespace {
+
+void before_spawn() {
   // A foreign thread before the first weft::run: the goroutine waits for it.
   if (sched.cells == nullptr) [[unlikely]]
     initialize_runtime(true);
   if (sim_enabled) [[unlikely]]
     sim_allocation();
+}
+
+[[noreturn]] __attribute__((noinline)) void panic_without_stack(const char* why) {
+  panic(std::string("weft::go: ") + (why != nullptr ? why : "no stack"));
+}
+
+void set_name(goroutine_top& top, std::string_view name) noexcept {
+  const size_t length = name.size() < sizeof top.name ? name.size() : sizeof top.name - 1;
+  std::memcpy(top.name, name.data(), length);
+  top.name[length] = '\0';
+}
+
+/// Room for the closure right below the top of the new stack.
+void* closure_space(goroutine_top& top, size_t bytes, size_t alignment) noexcept {
+  top.closure_lo = (reinterpret_cast<uintptr_t>(&top) - bytes) & ~(uintptr_t{alignment} - 1);
+  return reinterpret_cast<void*>(top.closure_lo);
+}
+
+}  // namespace
+
+goroutine* begin_born(const go_options& options, uintptr_t creation_pc) {
+  const char* why = nullptr;
+  goroutine* gp = nullptr;
   {
     const section entered(leaf);
     gp = take_goroutine(options.stack, why);
   }
   if (gp == nullptr) [[unlikely]]
-    panic(std::string("weft::go: ") + (why != nullptr ? why : "no stack"));
-  goroutine_top* top = gp->top;
-  top->creation_pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
-  if (!options.name.empty()) {
-    const size_t length =
-        options.name.size() < sizeof top->name ? options.name.size() : sizeof top->name - 1;
-    std::memcpy(top->name, options.name.data(), length);
-    top->name[length] = '\0';
-  }
+    panic_without_stack(why);
+  gp->top->creation_pc = creation_pc;
+  if (!options.name.empty()) set_name(*gp->top, options.name);
   return gp;
 }
 
-void* closure_space(goroutine* gp, size_t bytes, size_t alignment) noexcept {
-  goroutine_top* top = gp->top;
-  top->closure_lo = (reinterpret_cast<uintptr_t>(top) - bytes) & ~(uintptr_t{alignment} - 1);
-  return reinterpret_cast<void*>(top->closure_lo);
+__attribute__((noinline)) void* begin_go(goroutine*& gp, const go_options& options, size_t bytes,
+                                         size_t alignment) {
+  const auto pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
+  before_spawn();
+  gp = nullptr;
+  if (options.stack == 0 && options.name.empty() && bytes <= closure_at_birth_max &&
+      alignment <= alignof(void*)) {
+    const section entered(leaf);
+    gp = take_unborn();
+  }
+  if (gp != nullptr) {
+    birth_of(gp).creation_pc = pc;
+    return birth_of(gp).closure;
+  }
+  gp = begin_born(options, pc);
+  return closure_space(*gp->top, bytes, alignment);
 }
 
 void abandon_go(goroutine* gp) noexcept {
@@ -48,10 +79,40 @@ void abandon_go(goroutine* gp) noexcept {
 }
 
 void finish_go(goroutine* gp, void (*entry)(void*), void* closure) noexcept {
-  gp->top->entry = entry;
-  gp->top->closure = closure;
+  if ((gp->flags & flag_unborn) != 0) {
+    birth_of(gp).entry = entry;
+  } else {
+    gp->top->entry = entry;
+    gp->top->closure = closure;
+  }
   const section entered(leaf);
   submit_goroutine(gp);
+}
+
+__attribute__((noinline)) void go_copied(void (*entry)(void*), const closure_words& closure) {
+  before_spawn();
+  const char* why = nullptr;
+  {
+    const section entered(leaf);
+    if (goroutine* gp = take_unborn(); gp != nullptr) [[likely]] {
+      birth_record& birth = birth_of(gp);
+      birth.creation_pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
+      birth.entry = entry;
+      std::memcpy(birth.closure, &closure, sizeof closure);
+      submit_goroutine(gp);
+      return;
+    }
+    if (goroutine* gp = take_goroutine(0, why); gp != nullptr) {
+      goroutine_top& top = *gp->top;
+      top.creation_pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
+      top.entry = entry;
+      top.closure = closure_space(top, sizeof closure, alignof(closure_words));
+      std::memcpy(top.closure, &closure, sizeof closure);
+      submit_goroutine(gp);
+      return;
+    }
+  }
+  panic_without_stack(why);
 }
 
 // --- tasks ---

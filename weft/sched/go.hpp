@@ -27,14 +27,26 @@ namespace rt {
 
 struct goroutine;
 
-/// First half: a goroutine with a stack. Panics when there is no stack to be had.
-WEFT_API goroutine* begin_go(const go_options& options);
-/// Room for the closure on the new stack.
-WEFT_API void* closure_space(goroutine* gp, size_t bytes, size_t alignment) noexcept;
+/// First half: a goroutine, and room for its closure: on its new stack, or, for a small closure in
+/// a goroutine without a name and of the usual size, in its birth record, and it gets its stack
+/// when it first runs. Panics when there is no stack to be had.
+WEFT_API void* begin_go(goroutine*& gp, const go_options& options, size_t bytes, size_t alignment);
 /// The closure could not be made: gives the goroutine back.
 WEFT_API void abandon_go(goroutine* gp) noexcept;
 /// Second half: it is runnable from here on.
 WEFT_API void finish_go(goroutine* gp, void (*entry)(void*), void* closure) noexcept;
+
+/// Closures that fit a birth record.
+inline constexpr size_t closure_at_birth_max = 40;
+struct closure_words {
+  alignas(void*) unsigned char bytes[closure_at_birth_max];
+};
+/// Both halves at once for a closure that may be copied byte by byte.
+WEFT_API void go_copied(void (*entry)(void*), const closure_words& closure);
+template <class Closure>
+inline constexpr bool copied_at_birth =
+    sizeof(Closure) <= closure_at_birth_max && alignof(Closure) <= alignof(void*) &&
+    std::is_trivially_copyable_v<Closure>;
 
 /// Larger closures go to the heap: they would eat the small stacks.
 inline constexpr size_t closure_on_stack_max = 1024;
@@ -49,27 +61,30 @@ void run_closure(void* memory) {
   (*at_end.closure)();
 }
 
+/// Calls a closure that is too large for a stack.
 template <class Closure>
-void run_heap_closure(void* memory) {
-  const std::unique_ptr<Closure> closure(static_cast<Closure*>(memory));
-  (*closure)();
-}
+struct heap_closure {
+  std::unique_ptr<Closure> made;
+  void operator()() { (*made)(); }
+};
 
 template <class F>
 __attribute__((always_inline)) inline void go_with(const go_options& options, F&& f) {
   using closure = std::decay_t<F>;
-  goroutine* gp = begin_go(options);
-  if constexpr (sizeof(closure) > closure_on_stack_max) {
-    std::unique_ptr<closure> made;
-    try {
-      made = std::make_unique<closure>(std::forward<F>(f));
-    } catch (...) {
-      abandon_go(gp);
-      throw;
+  if constexpr (copied_at_birth<closure>) {
+    if (options.stack == 0 && options.name.empty()) {
+      const closure& copied = f;
+      closure_words words;
+      __builtin_memcpy(&words, &copied, sizeof(closure));
+      go_copied(&run_closure<closure>, words);
+      return;
     }
-    finish_go(gp, &run_heap_closure<closure>, made.release());
+  }
+  if constexpr (sizeof(closure) > closure_on_stack_max) {
+    go_with(options, heap_closure<closure>{std::make_unique<closure>(std::forward<F>(f))});
   } else {
-    void* memory = closure_space(gp, sizeof(closure), alignof(closure));
+    goroutine* gp = nullptr;
+    void* memory = begin_go(gp, options, sizeof(closure), alignof(closure));
     if constexpr (std::is_nothrow_constructible_v<closure, F&&>) {
       new (memory) closure(std::forward<F>(f));
     } else {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Birth and death of goroutines: cells, warm stacks, ids, and slow trimming of cold stacks.
 //
+// A spawned goroutine is a cell without a stack (a bare cell) and a birth record; give_birth()
+// takes a dead goroutine off the P's list when the new one first runs, gives its stack to it, and
+// keeps the dead one's cell as a bare one. So as many stacks are in use as goroutines have begun
+// and not ended, however many are queued, and the hottest stack is used again and again.
+//
 // A dead goroutine keeps its stack (of the default size) and waits, hottest first, on its P's list;
 // surplus goes in batches to one pool. The pool is a stack of batches: reuse takes from the top,
 // trimming gives back pages from the bottom, so what is warm stays warm. Giving a page back and
@@ -74,7 +79,101 @@ void attach_stack(goroutine* gp, stack_slot slot) noexcept {
   gp->top = top;
 }
 
-/// New cells with new stacks, one batch. Null when there are none.
+/// Claims `count` cells that were never used. False: there are none left.
+bool claim_cells(uint32_t count, uint32_t& first) noexcept {
+  first = sched.cells_used.load(relaxed);
+  do {
+    if (first + count > goroutines_max) return false;
+  } while (!sched.cells_used.compare_exchange(first, first + count, acq_rel, relaxed));
+  return true;
+}
+
+/// Cells without a stack that no P keeps: a list of single ones, through link.
+struct bare_cells_pool {
+  futex_mutex lock{lock_rank::g_pool};
+  goroutine* head = nullptr;
+};
+bare_cells_pool bare;
+
+goroutine* pop_bare_of(processor* pp) noexcept {
+  if (pp == nullptr || pp->bare_list == nullptr) return nullptr;
+  goroutine* gp = pp->bare_list;
+  pp->bare_list = gp->link;
+  --pp->bare_count;
+  return gp;
+}
+
+/// Takes up to `count` cells out of the pool, as a list.
+goroutine* take_bare_list(uint32_t count, uint32_t& got) noexcept {
+  kept_lock_scope hold(bare.lock);
+  got = 0;
+  goroutine* head = bare.head;
+  goroutine** at = &head;
+  while (*at != nullptr && got < count) {
+    at = &(*at)->link;
+    ++got;
+  }
+  bare.head = *at;
+  *at = nullptr;
+  return head;
+}
+
+void push_bare(processor* pp, goroutine* gp) noexcept {
+  if (pp == nullptr) {
+    kept_lock_scope hold(bare.lock);
+    gp->link = bare.head;
+    bare.head = gp;
+    return;
+  }
+  gp->link = pp->bare_list;
+  pp->bare_list = gp;
+  if (++pp->bare_count <= bare_list_max) return;
+  // The older half goes to the pool: one P spawns what another one runs.
+  goroutine* last_kept = pp->bare_list;
+  for (uint32_t i = 1; i < bare_list_max / 2; ++i) last_kept = last_kept->link;
+  goroutine* rest = last_kept->link;
+  last_kept->link = nullptr;
+  pp->bare_count = bare_list_max / 2;
+  goroutine* last = rest;
+  while (last->link != nullptr) last = last->link;
+  kept_lock_scope hold(bare.lock);
+  last->link = bare.head;
+  bare.head = rest;
+}
+
+/// True if dead goroutines with stacks wait somewhere.
+bool any_dead(const processor* pp) noexcept {
+  if (pp != nullptr && pp->free_list != nullptr) return true;
+  kept_lock_scope hold(pool.lock);
+  return pool.top != 0;
+}
+
+/// A cell without a stack; null when all are in use, or, unless `new_ones`, when none was left by a
+/// goroutine but there are dead ones with stacks: those are to be used again first.
+goroutine* take_bare(processor* pp, bool new_ones) noexcept {
+  if (goroutine* gp = pop_bare_of(pp); gp != nullptr) return gp;
+  uint32_t got = 0;
+  goroutine* list = take_bare_list(pp != nullptr ? batch_len : 1, got);
+  if (list == nullptr) {
+    if (!new_ones && any_dead(pp)) return nullptr;
+    uint32_t first = 0;
+    got = pp != nullptr ? batch_len : 1;
+    if (!claim_cells(got, first)) return nullptr;
+    for (uint32_t i = got; i-- > 0;) {
+      sched.cells[first + i].status.store(static_cast<uint32_t>(g_status::dead), relaxed);
+      sched.cells[first + i].link = list;
+      list = &sched.cells[first + i];
+    }
+  }
+  goroutine* gp = list;
+  if (pp != nullptr) {
+    pp->bare_list = gp->link;
+    pp->bare_count = got - 1;
+  }
+  return gp;
+}
+
+/// New stacks, one batch, each with a cell to hold it. Null when there are none.
 goroutine* carve(size_t stack_bytes, uint32_t wanted, const char*& why) noexcept {
   stack_slot slots[batch_len];
   stack_error error = stack_error::none;
@@ -83,49 +182,24 @@ goroutine* carve(size_t stack_bytes, uint32_t wanted, const char*& why) noexcept
     why = stack_error_text(error);
     return nullptr;
   }
-  uint32_t first = sched.cells_used.load(relaxed);
-  do {
-    if (first + got > goroutines_max) {
-      for (uint32_t i = 0; i < got; ++i) stack_give(slots[i]);
-      why = "more than 16777216 goroutines (goroutines_max): something spawns without end";
-      return nullptr;
-    }
-  } while (!sched.cells_used.compare_exchange(first, first + got, acq_rel, relaxed));
+  processor* pp = this_machine()->p;
   goroutine* head = nullptr;
   for (uint32_t i = got; i-- > 0;) {
-    goroutine* gp = &sched.cells[first + i];
+    goroutine* gp = take_bare(pp, true);
+    if (gp == nullptr) {  // the stacks made so far are kept; the rest goes back
+      for (uint32_t j = 0; j <= i; ++j) stack_give(slots[j]);
+      if (head == nullptr)
+        why = "more than 16777216 goroutines (goroutines_max): something spawns without end";
+      return head;
+    }
     gp->status.store(static_cast<uint32_t>(g_status::dead), relaxed);
     attach_stack(gp, slots[i]);
+    gp->flags = 0;
     if (stack_bytes == sched.stack_bytes) gp->flags = flag_small_pool;
     gp->link = head;
     head = gp;
   }
   return head;
-}
-
-/// Cells whose stack had another size: they wait here without a stack.
-goroutine* bare_cells = nullptr;
-futex_mutex bare_lock{lock_rank::g_pool};
-
-goroutine* take_special(size_t stack_bytes, const char*& why) noexcept {
-  goroutine* gp = nullptr;
-  {
-    kept_lock_scope hold(bare_lock);
-    gp = bare_cells;
-    if (gp != nullptr) bare_cells = gp->link;
-  }
-  if (gp == nullptr) return carve(stack_bytes, 1, why);
-  stack_slot slot;
-  stack_error error = stack_error::none;
-  if (stack_take(stack_bytes, &slot, 1, error) == 1) {
-    attach_stack(gp, slot);
-    return gp;
-  }
-  why = stack_error_text(error);
-  kept_lock_scope hold(bare_lock);
-  gp->link = bare_cells;
-  bare_cells = gp;
-  return nullptr;
 }
 
 void refill(processor& pp, const char*& why) noexcept {
@@ -145,14 +219,19 @@ void spill_free_list(processor& pp) noexcept {
   (void)pool_push(rest);
 }
 
+/// What every new goroutine begins with, whether it has a stack or not.
+void prepare_cell(goroutine* gp) noexcept {
+  gp->link = nullptr;
+  gp->reason = wait_reason::none;
+  gp->wait_on = nullptr;
+  gp->saved_errno = 0;
+}
+
 void prepare(goroutine* gp) noexcept {
   // Trimmed: its pages went, so the descriptor is made anew. The slot was noted in the cell.
   if (gp->top == nullptr) attach_stack(gp, {gp->sp, reinterpret_cast<uintptr_t>(gp->wait_on)});
   goroutine_top* top = gp->top;
   gp->flags &= flag_small_pool;
-  gp->reason = wait_reason::none;
-  gp->wait_on = nullptr;
-  gp->saved_errno = 0;
   top->closure = nullptr;
   top->closure_lo = 0;
   top->wake_value = nullptr;
@@ -166,7 +245,7 @@ goroutine* take_goroutine(size_t stack_bytes, const char*& why) noexcept {
   goroutine* gp = nullptr;
   const bool usual = stack_bytes == 0 || stack_class_bytes(stack_bytes) == sched.stack_bytes;
   if (!usual) {
-    gp = take_special(stack_class_bytes(stack_bytes), why);
+    gp = carve(stack_class_bytes(stack_bytes), 1, why);
   } else if (processor* pp = mp->p; pp != nullptr) {
     if (pp->free_list == nullptr) refill(*pp, why);
     gp = pp->free_list;
@@ -183,21 +262,77 @@ goroutine* take_goroutine(size_t stack_bytes, const char*& why) noexcept {
     }
   }
   if (gp == nullptr) return nullptr;
-  gp->link = nullptr;
   prepare(gp);
+  prepare_cell(gp);
   return gp;
+}
+
+namespace {
+// Where an unborn goroutine's saved stack pointer leads: debuggers that read a pc there see that it
+// has not begun. Nothing is ever loaded from it. Written once, before the first goroutine.
+constinit arch::saved_frame unborn_frame{};
+}  // namespace
+
+void initialize_births() noexcept {
+  unborn_frame.pc = reinterpret_cast<uintptr_t>(&weft_goroutine_entry);
+  // Half a page off: a cell and its record at the same offset of a page look like the same word to
+  // the CPU's store buffer.
+  constexpr size_t shift = os::page_bytes / 2 / sizeof(birth_record);
+  auto* records = static_cast<birth_record*>(
+      os::reserve_writable((size_t{goroutines_max} + shift) * sizeof(birth_record)));
+  // Refused: goroutines get their stacks when they are spawned.
+  if (records != nullptr) sched.births = records + shift;
+}
+
+goroutine* take_unborn() noexcept {
+  if (!stack_supply_ample() || sched.births == nullptr) return nullptr;
+  goroutine* gp = take_bare(this_machine()->p, false);
+  if (gp == nullptr) return nullptr;
+  prepare_cell(gp);
+  gp->flags = flag_unborn;
+  gp->sp = reinterpret_cast<uintptr_t>(&unborn_frame);
+  return gp;
+}
+
+void give_birth(machine* mp, goroutine* gp) noexcept {
+  processor& pp = *mp->p;
+  if (pp.free_list == nullptr) [[unlikely]] {
+    const char* why = nullptr;
+    refill(pp, why);
+    if (pp.free_list == nullptr) fatal(why);
+  }
+  goroutine* donor = pp.free_list;
+  pp.free_list = donor->link;
+  --pp.free_count;
+  prepare(donor);
+  goroutine_top* top = donor->top;
+  donor->top = nullptr;
+  push_bare(&pp, donor);
+
+  birth_record& birth = birth_of(gp);
+  top->cell = gp;
+  top->entry = birth.entry;
+  top->closure = birth.closure;
+  top->creation_pc = birth.creation_pc;
+  top->parent_id = birth.parent_id;
+  gp->top = top;
+  gp->flags = static_cast<uint8_t>((gp->flags & ~flag_unborn) | flag_small_pool);
+  gp->sp = make_context(reinterpret_cast<uintptr_t>(top) & ~uintptr_t{15});
+  fiber_create(gp);
 }
 
 void give_goroutine(goroutine* gp) noexcept {
   gp->status.store(static_cast<uint32_t>(g_status::dead), relaxed);
+  if ((gp->flags & flag_unborn) != 0) {
+    push_bare(this_machine()->p, gp);
+    return;
+  }
   if ((gp->flags & flag_small_pool) == 0) {
     const stack_slot slot{gp->top->stack_lo, gp->top->stack_hi};
     gp->top = nullptr;
     stack_discard(slot);
     stack_give(slot);
-    kept_lock_scope hold(bare_lock);
-    gp->link = bare_cells;
-    bare_cells = gp;
+    push_bare(this_machine()->p, gp);
     return;
   }
   if (processor* pp = this_machine()->p; pp != nullptr) {
@@ -214,7 +349,9 @@ void submit_goroutine(goroutine* gp) noexcept {
   machine* mp = this_machine();
   processor* pp = mp->p;
   goroutine_top* top = gp->top;
-  if (goroutine* parent = mp->cur.load(relaxed); parent != nullptr) top->parent_id = parent->id;
+  const bool born = (gp->flags & flag_unborn) == 0;
+  if (const goroutine* parent = mp->cur.load(relaxed); parent != nullptr)
+    (born ? top->parent_id : birth_of(gp).parent_id) = parent->id;
   if (pp != nullptr) {
     if (pp->id_next == pp->id_end) {
       pp->id_next = sched.ids.fetch_add(id_block, relaxed);
@@ -226,10 +363,13 @@ void submit_goroutine(goroutine* gp) noexcept {
     gp->id = sched.ids.fetch_add(1, relaxed);
     if ((gp->flags & flag_system) == 0) sched.created_without_p.fetch_add(1, relaxed);
   }
-  const uintptr_t limit = top->closure_lo != 0 ? top->closure_lo : reinterpret_cast<uintptr_t>(top);
-  gp->sp = make_context(limit & ~uintptr_t{15});
+  if (born) {
+    const uintptr_t limit =
+        top->closure_lo != 0 ? top->closure_lo : reinterpret_cast<uintptr_t>(top);
+    gp->sp = make_context(limit & ~uintptr_t{15});
+    fiber_create(gp);
+  }
   arch::save_fp_control(gp->fp);  // a goroutine inherits its creator's rounding mode
-  fiber_create(gp);
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   if (mp->sim) {
     gp->flags |= flag_sim;
@@ -266,7 +406,7 @@ void end_goroutine() {
   gp->status.store(static_cast<uint32_t>(g_status::dead), relaxed);
   mp->commit = commit_end;
   mp->commit_g = gp;
-  goroutine* next = pp != nullptr && !mp->sim ? pick_local(mp, *pp) : nullptr;
+  goroutine* next = pp != nullptr && !mp->sim ? pick_next(mp, *pp) : nullptr;
   transfer_last(mp, gp, next);
 }
 
@@ -286,6 +426,7 @@ void flush_free_list(processor& pp) noexcept {
   if (pp.free_list != nullptr) (void)pool_push(pp.free_list);
   pp.free_list = nullptr;
   pp.free_count = 0;
+  while (goroutine* gp = pop_bare_of(&pp)) push_bare(nullptr, gp);
 }
 
 void trim_stacks(int64_t now) noexcept {

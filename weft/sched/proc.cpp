@@ -14,7 +14,7 @@
 //     One of the two sees the other; otherwise work would lie while a P idles.
 //
 // A park goes straight from one goroutine's stack to the next one's when the P has one at hand
-// (pick_local), through g0 only when work must be searched for: one switch instead of two.
+// (pick_next), through g0 only when work must be searched for: one switch instead of two.
 //
 // Rejected: waking a thread for every ready() (thrashes), handing the P over directly to a woken
 // thread (the waker then has none), one central queue (Boost's shared_work; contends).
@@ -60,9 +60,9 @@ void global_put(goroutine* gp) noexcept {
 namespace {
 
 __attribute__((noinline)) void queue_put_slow(processor& pp, goroutine* gp) noexcept {
-  goroutine* batch[run_queue_len / 2];
+  goroutine* batch[spill_len];
   for (;;) {
-    const uint32_t count = pp.queue.spill(batch);
+    const uint32_t count = pp.queue.spill(batch, spill_len);
     if (count != 0) {
       g_list list;
       for (uint32_t i = 0; i < count; ++i) list.push_back(batch[i]);
@@ -251,7 +251,7 @@ void park(park_commit commit, void* argument, wait_reason why, const void* on) n
   mp->commit_g = gp;
   goroutine* next = nullptr;
   if (processor* pp = mp->p; pp != nullptr && !mp->sim) [[likely]]
-    next = pick_local(mp, *pp);
+    next = pick_next(mp, *pp);
   transfer(mp, gp, next);
 }
 
@@ -306,7 +306,7 @@ void leave(machine* mp, park_commit commit) noexcept {
   mp->commit_argument = nullptr;
   mp->commit_g = gp;
   goroutine* next = nullptr;
-  if (processor* pp = mp->p; pp != nullptr && !mp->sim) next = pick_local(mp, *pp);
+  if (processor* pp = mp->p; pp != nullptr && !mp->sim) next = pick_next(mp, *pp);
   transfer(mp, gp, next);
 }
 }  // namespace

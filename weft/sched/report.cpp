@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which goroutines a report prints, and in which order: the failing one, then all others in the
-// order of their cells, which is roughly that of their creation. Above `group_above` goroutines
+// order of their ids, which is that of their creation. Above `group_above` goroutines
 // equal stacks are printed once, so that a hundred thousand take a moment and not a gigabyte.
 //
 // A dying process's other threads are stopped first, and what they ran is shown as well
@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -51,11 +52,13 @@ struct report {
 /// Goroutines with the same stack, status and reason.
 struct stack_group {
   uint64_t hash;
-  const goroutine* example;
+  const goroutine* example;  // the oldest of them
+  uint64_t id;               // its id
   uint64_t count;
 };
 
-/// Groups in the order in which they were found, behind a hash table of their numbers.
+/// Groups in the order in which they were found (printed by age), behind a hash table of their
+/// numbers.
 struct group_table {
   size_t count;
   stack_group groups[groups_max];
@@ -93,11 +96,31 @@ void print_first(report_writer& out, report& what) noexcept {
   if (what.first != nullptr) print_creator(out, g);
 }
 
-void print_each(report_writer& out, report& what) noexcept {
+/// A goroutine that is shown: cells are used again, so their order says nothing; that of ids does.
+struct shown_goroutine {
+  uint64_t id;
+  const goroutine* cell;
+};
+/// One more than are printed one by one, to see that there are more.
+struct shown_list {
+  uint32_t count = 0;
+  shown_goroutine at[group_above + 1];
+};
+
+void collect_shown(shown_list& list, const report& what) noexcept {
   const uint32_t cells = goroutine_cells();
-  for (uint32_t i = 0; i < cells; ++i) {
+  for (uint32_t i = 0; i < cells && list.count <= group_above; ++i) {
     const goroutine_snapshot g = take_snapshot(all_goroutine(i));
-    if (!is_shown(g, what)) continue;
+    if (is_shown(g, what)) list.at[list.count++] = {g.id, g.cell};
+  }
+}
+
+void print_each(report_writer& out, report& what, shown_list& list) noexcept {
+  std::sort(list.at, list.at + list.count,
+            [](const shown_goroutine& a, const shown_goroutine& b) { return a.id < b.id; });
+  for (uint32_t i = 0; i < list.count; ++i) {
+    const goroutine_snapshot g = take_snapshot(list.at[i].cell);
+    if (!is_shown(g, what)) continue;  // a living process: it has ended meanwhile
     separate(out, what);
     print_header(out, g, what.system());
     print_body(out, g, what.system());
@@ -112,14 +135,14 @@ uint64_t group_hash(const goroutine_snapshot& g) noexcept {
 }
 
 /// The group of `hash`, made if there is none; null when there are too many.
-stack_group* find_group(group_table& table, uint64_t hash, const goroutine* example) noexcept {
+stack_group* find_group(group_table& table, uint64_t hash) noexcept {
   // Ends: at most half of the slots are taken.
   for (size_t probe = hash % group_slots;; probe = (probe + 1) % group_slots) {
     uint16_t& slot = table.slots[probe];
     if (slot != 0 && table.groups[slot - 1].hash == hash) return &table.groups[slot - 1];
     if (slot != 0) continue;
     if (table.count == groups_max) return nullptr;
-    table.groups[table.count] = {hash, example, 0};
+    table.groups[table.count] = {hash, nullptr, UINT64_MAX, 0};
     slot = static_cast<uint16_t>(++table.count);
     return &table.groups[table.count - 1];
   }
@@ -131,9 +154,14 @@ void print_grouped(report_writer& out, report& what, group_table& table) noexcep
   for (uint32_t i = 0; i < cells; ++i) {
     const goroutine_snapshot g = take_snapshot(all_goroutine(i));
     if (!is_shown(g, what)) continue;
-    stack_group* group = find_group(table, group_hash(g), g.cell);
+    stack_group* group = find_group(table, group_hash(g));
     ++(group != nullptr ? group->count : others);
+    if (group == nullptr || g.id >= group->id) continue;
+    group->id = g.id;
+    group->example = g.cell;
   }
+  std::sort(table.groups, table.groups + table.count,
+            [](const stack_group& a, const stack_group& b) { return a.id < b.id; });
   for (size_t i = 0; i < table.count; ++i) {
     const goroutine_snapshot g = take_snapshot(table.groups[i].example);
     separate(out, what);
@@ -180,17 +208,15 @@ void write_report(void* argument) noexcept {
     what.own_guest = std::exchange(what.first, nullptr);
   print_first(out, what);
   if (what.level < traceback_level::all) return;
-  uint32_t shown = 0;
-  const uint32_t cells = goroutine_cells();
-  for (uint32_t i = 0; i < cells && shown <= group_above; ++i)
-    shown += is_shown(take_snapshot(all_goroutine(i)), what);
+  shown_list list;
+  collect_shown(list, what);
   // Fresh pages are zero, which is an empty table.
-  void* memory = shown > group_above ? os::reserve_writable(sizeof(group_table)) : nullptr;
+  void* memory = list.count > group_above ? os::reserve_writable(sizeof(group_table)) : nullptr;
   if (memory != nullptr) {
     print_grouped(out, what, *static_cast<group_table*>(memory));
     os::release(memory, sizeof(group_table));
   } else {
-    print_each(out, what);
+    print_each(out, what, list);
   }
   print_guests(out, what);
 }

@@ -180,6 +180,13 @@ take_snapshot(const goroutine* gp) noexcept {
   g.id = gp->id;
   g.since_ns = gp->since_ns;
   g.sp = gp->sp;
+  if ((g.flags & flag_unborn) != 0 && sched.births != nullptr) {
+    const birth_record& birth = birth_of(gp);
+    g.parent_id = birth.parent_id;
+    g.creation_pc = birth.creation_pc;
+    g.entry = reinterpret_cast<uintptr_t>(birth.entry);
+    return g;
+  }
   const goroutine_top* top = gp->top;
   stack_slot slot;
   if (top == nullptr || !stack_find(reinterpret_cast<uintptr_t>(top), slot)) return g;
@@ -225,6 +232,12 @@ void collect_trace(const unwind_frame& start, stack_bounds stack, stack_trace& t
 }
 
 bool collect_parked(const goroutine_snapshot& g, stack_trace& trace) noexcept {
+  if ((g.flags & flag_unborn) != 0 && g.entry != 0) {
+    // It has no stack yet: show what will run.
+    trace.count = 1;
+    trace.inner[0] = {g.entry, 0, 0, true};
+    return true;
+  }
   if (g.stack.lo == 0 || g.sp % 8 != 0 || g.sp < g.stack.lo ||
       g.sp > g.stack.hi - sizeof(arch::saved_frame))
     return false;

@@ -54,6 +54,7 @@ void initialize_scheduler() {
       static_cast<goroutine*>(os::reserve_writable(size_t{goroutines_max} * sizeof(goroutine)));
   if (sched.cells == nullptr)
     fatal("out of address space: 1 GiB for goroutine cells is refused (RLIMIT_AS?)");
+  initialize_births();
   const int64_t now = os::monotonic_ns();
   refresh_coarse(now);
   sched.last_poll.store(now, relaxed);
@@ -80,7 +81,7 @@ void wait_for_main() noexcept {
 goroutine* begin_main() {
   try {
     const go_options main_options{.name = {}, .stack = 0};
-    return begin_go(main_options);
+    return begin_born(main_options, 0);
   } catch (...) {
     sched.run_callers.store(0, release);
     throw;
@@ -128,7 +129,6 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
   sched.main_done.store(0, relaxed);
   goroutine* gp = begin_main();
   gp->flags |= flag_main;
-  gp->top->creation_pc = 0;
   finish_go(gp, main_entry, nullptr);
   {
     const section entered(leaf);

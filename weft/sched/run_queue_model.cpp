@@ -34,10 +34,11 @@ struct world {
 };
 
 void steal(world& w) {
-  item* out[2];
-  const uint32_t n = w.q.grab(out);
-  for (uint32_t i = 0; i < n; ++i) use(out[i]);
-  w.thief_took += static_cast<int>(n);
+  queue mine;
+  for (item* it = mine.steal_half(w.q); it != nullptr; it = mine.pop()) {
+    use(it);
+    ++w.thief_took;
+  }
 }
 
 /// Three items pass through two places' worth of wrapping, a thief takes halves meanwhile.
@@ -65,13 +66,13 @@ void owner_and_thief() {
   model::check(w.owner_took + w.thief_took == 4, "an item was lost");
 }
 
-/// The ring is full: its owner spills half of it while a thief grabs.
-void spill_and_grab() {
+/// The ring is full: its owner spills half of it while a thief steals.
+void spill_and_steal() {
   world w;
   for (int i = 0; i < 4; ++i) (void)w.q.push(&w.items[i]);
   model::spawn([&] { steal(w); });
   item* out[2];
-  const uint32_t n = w.q.spill(out);
+  const uint32_t n = w.q.spill(out, 2);
   for (uint32_t i = 0; i < n; ++i) use(out[i]);
   w.owner_took = static_cast<int>(n);
   // Thieves made room, or the spill did.
@@ -169,32 +170,33 @@ TEST(run_queue_model, owner_and_thief) {
   model::verify(
       s, {
              {"push: tail relaxed", file, "tail_.store(tail + 1, release)", model::change::weaken},
-             {"grab: tail relaxed", file, "tail_.load(acquire);  // partner: push()",
+             {"steal: tail relaxed", file, "tail_.load(acquire);  // partner: push()",
               model::change::weaken},
-             {"grab: head by a store", file,
-              "head_.compare_exchange(head, head + count, acq_rel, relaxed)) return count;",
+             {"steal: head by a store", file,
+              "victim.head_.compare_exchange(head, head + count, acq_rel, relaxed)) continue;",
               model::change::split},
-             {"grab: takes what is gone", file,
-              "head_.compare_exchange(head, head + count, acq_rel, relaxed)) return count;",
+             {"steal: takes what is gone", file,
+              "victim.head_.compare_exchange(head, head + count, acq_rel, relaxed)) continue;",
               model::change::always},
              {"pop: takes what is gone", file,
               "head_.compare_exchange(head, head + 1, acq_rel, acquire)", model::change::always},
          });
 }
 
-TEST(run_queue_model, spill_and_grab) {
-  model::verify({.name = "run_queue, spill", .body = spill_and_grab},
-                {
-                    {"spill: takes what is gone", file,
-                     "head_.compare_exchange(head, head + count, acq_rel, relaxed)) return 0;",
-                     model::change::always},
-                    {"spill: head by a store", file,
-                     "head_.compare_exchange(head, head + count, acq_rel, relaxed)) return 0;",
-                     model::change::split},
-                    {"grab: takes what is gone", file,
-                     "head_.compare_exchange(head, head + count, acq_rel, relaxed)) return count;",
-                     model::change::always},
-                });
+TEST(run_queue_model, spill_and_steal) {
+  model::verify(
+      {.name = "run_queue, spill", .body = spill_and_steal},
+      {
+          {"spill: takes what is gone", file,
+           "head_.compare_exchange(head, head + count, acq_rel, relaxed)) return 0;",
+           model::change::always},
+          {"spill: head by a store", file,
+           "head_.compare_exchange(head, head + count, acq_rel, relaxed)) return 0;",
+           model::change::split},
+          {"steal: takes what is gone", file,
+           "victim.head_.compare_exchange(head, head + count, acq_rel, relaxed)) continue;",
+           model::change::always},
+      });
 }
 
 TEST(run_queue_model, next_slot) {

@@ -27,24 +27,37 @@ TEST(RunQueue, IsFifoAndBounded) {
   EXPECT_TRUE(q.empty());
 }
 
-TEST(RunQueue, GrabTakesTheOlderHalf) {
+TEST(RunQueue, StealTakesTheOlderHalf) {
   queue q;
+  queue mine;
   std::vector<item> items(5);
   for (auto& i : items) ASSERT_TRUE(q.push(&i));
-  item* out[4];
-  ASSERT_EQ(q.grab(out), 3u);
-  EXPECT_EQ(out[0], &items[0]);
-  EXPECT_EQ(out[2], &items[2]);
+  EXPECT_EQ(mine.steal_half(q), &items[2]);
+  EXPECT_EQ(mine.pop(), &items[0]);
+  EXPECT_EQ(mine.pop(), &items[1]);
+  EXPECT_EQ(mine.pop(), nullptr);
   EXPECT_EQ(q.pop(), &items[3]);
 }
 
-TEST(RunQueue, SpillTakesHalfOfAFullRing) {
+TEST(RunQueue, StealTakesTheLastOne) {
+  queue q;
+  queue mine;
+  item one;
+  EXPECT_EQ(mine.steal_half(q), nullptr);
+  ASSERT_TRUE(q.push(&one));
+  EXPECT_EQ(mine.steal_half(q), &one);
+  EXPECT_TRUE(mine.empty());
+  EXPECT_TRUE(q.empty());
+}
+
+TEST(RunQueue, SpillTakesTheOldestOfAFullRing) {
   queue q;
   std::vector<item> items(8);
   item* out[4];
-  EXPECT_EQ(q.spill(out), 0u);
+  EXPECT_EQ(q.spill(out, 4), 0u);
   for (auto& i : items) ASSERT_TRUE(q.push(&i));
-  EXPECT_EQ(q.spill(out), 4u);
+  EXPECT_EQ(q.spill(out, 4), 4u);
+  EXPECT_EQ(out[0], &items[0]);
   EXPECT_EQ(q.length(), 4u);
 }
 
@@ -67,10 +80,9 @@ TEST(RunQueue, EveryItemIsTakenOnceUnderThieves) {
   std::atomic<bool> stop{false};
   std::atomic<int> taken{0};
   auto thief = [&] {
-    item* out[4];
+    queue mine;
     while (!stop) {
-      const uint32_t n = q.grab(out);
-      for (uint32_t i = 0; i < n; ++i) ++out[i]->taken, ++taken;
+      for (item* i = mine.steal_half(q); i != nullptr; i = mine.pop()) ++i->taken, ++taken;
       if (item* seen = q.peek_next(); seen != nullptr && q.steal_next(seen)) ++seen->taken, ++taken;
     }
   };

@@ -270,7 +270,7 @@ std::string abandon_goroutines() {
     if (gp->id != i + 1 || gp->get_status() == g_status::dead) continue;
     text += "\ngoroutine " + std::to_string(gp->id) + " [";
     text += gp->get_status() == g_status::waiting ? wait_reason_text(gp->reason) : "runnable";
-    if (gp->top->name[0] != '\0') text += std::string(", ") + gp->top->name;
+    if (gp->top != nullptr && gp->top->name[0] != '\0') text += std::string(", ") + gp->top->name;
     text += "]";
     if (world.places) {
       const std::string where = sim_place_text(sim_place_of(gp));

@@ -79,7 +79,10 @@ inline __attribute__((always_inline)) void change_stack(machine* mp, goroutine* 
   arch::fp_control& now = from != nullptr ? from->fp : of_g0;
   arch::save_fp_control(now);
   if (from != nullptr) leave_goroutine(mp, from);
-  if (to != nullptr) enter_goroutine(mp, to, now);
+  if (to != nullptr) {
+    if ((to->flags & flag_unborn) != 0) give_birth(mp, to);
+    enter_goroutine(mp, to, now);
+  }
   uintptr_t* save = from != nullptr ? &from->sp : &mp->g0_sp;
   const uintptr_t load = to != nullptr ? to->sp : mp->g0_sp;
   mp->cur.store(to, relaxed);

@@ -179,7 +179,7 @@ TEST(chan_model, trying) {
                      "c->closed.load(acquire) == 0) return chan_status::would_block;\n    if",
                      model::change::weaken},
                     {"close: relaxed", file, "c.closed.store(1, release)", model::change::weaken},
-                    {"the lock's release is relaxed", mutex, "state_.exchange(0, release)",
+                    {"the lock's release is relaxed", mutex, "state_.store(0, release)",
                      model::change::weaken},
                 });
 }

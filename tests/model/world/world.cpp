@@ -51,6 +51,7 @@ size_t stack_take(size_t, stack_slot* out, size_t count, stack_error&) noexcept 
   }
   return n;
 }
+bool stack_supply_ample() noexcept { return false; }
 void stack_give(stack_slot) noexcept {}
 void stack_discard(stack_slot) noexcept {}
 const char* stack_error_text(stack_error) noexcept { return "no stack"; }
@@ -59,6 +60,7 @@ const char* stack_error_text(stack_error) noexcept { return "no stack"; }
 
 bool sim_enabled = false;
 void sim_point() noexcept {}
+void sim_allocation() {}
 int64_t sim_now() noexcept { return 0; }
 void sim_ready(goroutine*) noexcept {}
 void sim_enter(machine*, section_kind) noexcept {}
@@ -68,6 +70,7 @@ uint64_t sim_goroutines() noexcept { return 0; }
 // --- reports, traces ---
 
 void prepare_signal_stack() noexcept {}
+void release_signal_stack(machine*) noexcept {}
 void print_schedtrace(bool) noexcept {}
 void initialize_runtime(bool) { model::fail("the scenario has not started the runtime"); }
 

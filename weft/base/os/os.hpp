@@ -76,6 +76,9 @@ void discard(void* address, size_t bytes) noexcept;
 /// 0, or the errno of madvise(MADV_GUARD_INSTALL): EINVAL where the kernel (< 6.13) lacks it, or
 /// pretends.
 int guard_install(void* address, size_t bytes) noexcept;
+/// The same for `count` ranges (at most 64) in one system call. False: not done, or not all of it;
+/// guard_install() each then. Kernels before 6.14 cannot.
+bool guard_install_all(void* const* addresses, size_t count, size_t bytes) noexcept;
 /// 0, or the errno of mprotect(PROT_NONE).
 int protect_none(void* address, size_t bytes) noexcept;
 

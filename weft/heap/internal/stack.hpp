@@ -26,6 +26,9 @@ inline constexpr size_t stack_bytes_max = size_t{1} << 30;
 
 /// The slot size that a request gets: the next power of two, within min and max.
 [[nodiscard]] size_t stack_class_bytes(size_t requested) noexcept;
+/// False when the spawner of a goroutine must make sure of its stack at once: guards cost mappings
+/// on this kernel, or address space is short (RLIMIT_AS), so that there may be none later.
+[[nodiscard]] bool stack_supply_ample() noexcept;
 /// Takes up to `count` slots of stack_class_bytes(bytes), recycled ones first. Returns how many;
 /// fewer only on an error, which is set. Thread-safe; may take system calls; never parks.
 size_t stack_take(size_t bytes, stack_slot* out, size_t count, stack_error& error) noexcept;

@@ -28,7 +28,7 @@ struct weft_debug_root_v1 {
   uint32_t cell_bytes;
   uint32_t cell_status;    // offsets in a cell, from here on
   uint32_t cell_reason;    // u8, index into wait_reasons
-  uint32_t cell_flags;     // u8: 1 exceptions, 2 system, 4 main, 8 guest
+  uint32_t cell_flags;     // u8: 1 exceptions, 2 system, 4 main, 8 guest, 64 unborn
   uint32_t cell_sp;        // saved stack pointer, points to a saved frame
   uint32_t cell_id;        // u64; 0: never used
   uint32_t cell_since_ns;  // i64, CLOCK_MONOTONIC
@@ -70,6 +70,14 @@ struct weft_debug_root_v1 {
 
   const void* coarse_now_ns;    // address of an i64: CLOCK_MONOTONIC as it was read last
   const char* gdb_script_name;  // what .debug_gdb_scripts calls the script
+
+  // A goroutine that has not run yet (cell_flags: 64) has no top. Its sp leads to a frame whose pc
+  // is entry_pc; the rest stands in birth record number (cell - *cells) / cell_bytes.
+  const void* births;  // address of the pointer to the first birth record, which may be null
+  uint32_t birth_bytes;
+  uint32_t birth_entry;  // offsets in a birth record, from here on
+  uint32_t birth_parent_id;
+  uint32_t birth_creation_pc;
 };
 
 /// Kept and visible in every build: debuggers find it by name.

@@ -3,7 +3,10 @@
 //
 // Queues, ready(), timers, netpoll and the debug root touch cells only. The rest (`goroutine_top`)
 // shares the stack's first page with the park path and a small user frame, so a parked goroutine
-// costs one page and one cell.
+// costs one page, one cell and one birth record.
+//
+// A goroutine gets its stack when it first runs (docs/adr/0013): until then it is a cell and a
+// birth record, 128 bytes. A million that are spawned and end at once share a few warm stacks.
 #pragma once
 
 #include <cstddef>
@@ -72,7 +75,7 @@ struct alignas(64) goroutine {
   int64_t since_ns;
   /// What it waits on (channel, mutex, poll descriptor): evidence for debuggers and leak proofs.
   const void* wait_on;
-  /// The rest, at the top of its stack; null for a guest and while no stack is attached.
+  /// The rest, at the top of its stack; null while no stack is attached.
   goroutine_top* top;
   /// Floating-point control words while not running.
   arch::fp_control fp;
@@ -90,6 +93,7 @@ enum g_flag : uint8_t {
   flag_guest = 8,        // the cell of a foreign thread: ready() wakes a futex
   flag_small_pool = 16,  // its stack has the default size: cell and stack are reused together
   flag_sim = 32,         // of the deterministic world
+  flag_unborn = 64,      // has not run yet and has no stack: see birth_record
 };
 
 /// What __cxa_get_globals() points to (Itanium C++ ABI §2.2.2): two words that must travel.
@@ -99,6 +103,19 @@ struct exception_globals {
 };
 
 struct local_entry;  // sched/local.hpp
+
+/// Closures up to this size lie in the birth record, for the goroutine's whole life.
+inline constexpr size_t birth_closure_bytes = 40;
+
+/// What a goroutine will run, before it has a stack. One for each cell, at the same index, in an
+/// array of its own. Written by the creator before the goroutine is runnable.
+struct alignas(64) birth_record {
+  void (*entry)(void* closure);
+  uintptr_t creation_pc;
+  uint64_t parent_id;
+  alignas(8) unsigned char closure[birth_closure_bytes];
+};
+static_assert(sizeof(birth_record) == 64);
 
 /// The rest of the descriptor, at the top of the stack. Written by the goroutine itself or by its
 /// creator before it first runs, unless said otherwise.

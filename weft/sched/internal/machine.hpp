@@ -58,6 +58,8 @@ struct alignas(64) machine {
   goroutine* commit_g = nullptr;
   /// Saved stack pointer of g0, the scheduler's own stack (this thread's).
   uintptr_t g0_sp = 0;
+  /// Picked to run next, but it needs a stack to be made: g0 does that. This thread only.
+  goroutine* picked = nullptr;
   processor* next_p = nullptr;  // handed over before a wake-up of park_word
   processor* old_p = nullptr;   // lost or released last: tried first
   machine* link = nullptr;      // idle list, under sched.lock

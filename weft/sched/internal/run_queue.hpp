@@ -29,7 +29,7 @@ class run_queue {
     const uint32_t tail = tail_.load(relaxed);
     if (tail - head >= Size) return false;
     slots_[tail % Size].store(item, relaxed);
-    tail_.store(tail + 1, release);  // partner: grab()'s load of tail; publishes the slot
+    tail_.store(tail + 1, release);  // partner: steal_half()'s load of tail; publishes the slot
     return true;
   }
 
@@ -60,26 +60,34 @@ class run_queue {
     return left == 0 || left > Size ? nullptr : slots_[at % Size].load(relaxed);
   }
 
-  /// Any thread. Copies half of the queue (rounded up) to `out`, which has room for Size / 2.
-  [[nodiscard]] uint32_t grab(Item** out) noexcept {
-    for (;;) {
-      uint32_t head = head_.load(acquire);
-      const uint32_t tail = tail_.load(acquire);  // partner: push()
+  /// Owner of this queue, which is empty, as a thief: moves half of the victim's queue (rounded up)
+  /// straight into this ring. Returns the newest of them, to run at once; null: there was nothing.
+  [[nodiscard]] Item* steal_half(run_queue& victim) noexcept {
+    const uint32_t mine = tail_.load(relaxed);
+    for (;;) {  // ends: each failure means that somebody else took something
+      uint32_t head = victim.head_.load(acquire);
+      const uint32_t tail = victim.tail_.load(acquire);  // partner: push()
       const uint32_t available = tail - head;
       const uint32_t count = available - available / 2;
-      if (count == 0) return 0;
+      if (count == 0) return nullptr;
       if (count > Size / 2) continue;  // head and tail were not read together: read again
-      for (uint32_t i = 0; i < count; ++i) out[i] = slots_[(head + i) % Size].load(relaxed);
-      if (head_.compare_exchange(head, head + count, acq_rel, relaxed)) return count;
+      // Behind the tail: nobody reads there until it moves.
+      for (uint32_t i = 0; i < count; ++i)
+        slots_[(mine + i) % Size].store(victim.slots_[(head + i) % Size].load(relaxed), relaxed);
+      if (!victim.head_.compare_exchange(head, head + count, acq_rel, relaxed)) continue;
+      Item* newest = slots_[(mine + count - 1) % Size].load(relaxed);
+      // release: as in push().
+      if (count > 1) tail_.store(mine + count - 1, release);
+      return newest;
     }
   }
 
-  /// Owner only, when push() failed: takes half of the ring out. 0 if thieves made room meanwhile.
-  [[nodiscard]] uint32_t spill(Item** out) noexcept {
+  /// Owner only, when push() failed: takes the `count` oldest out. 0 if thieves made room
+  /// meanwhile.
+  [[nodiscard]] uint32_t spill(Item** out, uint32_t count) noexcept {
     uint32_t head = head_.load(acquire);
     const uint32_t tail = tail_.load(relaxed);
-    const uint32_t count = (tail - head) / 2;
-    if (count != Size / 2) return 0;
+    if (tail - head != Size) return 0;
     for (uint32_t i = 0; i < count; ++i) out[i] = slots_[(head + i) % Size].load(relaxed);
     if (!head_.compare_exchange(head, head + count, acq_rel, relaxed)) return 0;
     return count;

@@ -11,6 +11,10 @@
 #include "weft/sched/internal/processor.hpp"
 #include "weft/sched/internal/section.hpp"
 
+namespace weft {
+struct go_options;  // sched/go.hpp
+}
+
 namespace weft::rt {
 
 inline constexpr uint32_t procs_max = 1024;
@@ -50,6 +54,7 @@ struct scheduler {
   atomic<int64_t> created_without_p{0};  // goroutines made or ended by guests, net
   atomic<uint32_t> cells_used{0};
   goroutine* cells = nullptr;
+  birth_record* births = nullptr;  // births[i] belongs to cells[i]
   processor* all_p[procs_max] = {};
   atomic<uint32_t> p_made{0};     // all_p[0..p_made) exist
   atomic<uint32_t> injecting{0};  // sysmon holds goroutines it took from netpoll
@@ -76,6 +81,17 @@ inline constexpr uint64_t one_guest_parked = 1;
 /// A dead goroutine with a stack of at least `stack_bytes` (0: default). Needs a section. Null and
 /// a text in `why` when there is none to be had.
 goroutine* take_goroutine(size_t stack_bytes, const char*& why) noexcept;
+/// Once, after the cells are there.
+void initialize_births() noexcept;
+/// A goroutine without a stack, which gets one when it first runs; null while stacks are scarce
+/// (stack_supply_ample()), for then the spawner must learn that there is none. Needs a section.
+goroutine* take_unborn() noexcept;
+inline birth_record& birth_of(const goroutine* gp) noexcept {
+  return sched.births[gp - sched.cells];
+}
+/// Attaches a stack to a goroutine that is about to run for the first time. Needs a section, a P,
+/// and, unless it is called on g0, a warm stack in that P's list: making one takes system calls.
+void give_birth(machine* mp, goroutine* gp) noexcept;
 /// Gives a goroutine that never ran, or has ended, back. Needs a section.
 void give_goroutine(goroutine* gp) noexcept;
 /// Gives it an id and makes it runnable. Needs a section.
@@ -91,6 +107,10 @@ uint64_t count_goroutines() noexcept;
 void trim_stacks(int64_t now) noexcept;
 /// World stopped: a P's free list goes to the pool.
 void flush_free_list(processor& pp) noexcept;
+
+// --- go.cpp ---
+/// A goroutine with a stack and a name, its closure still to be set. Panics when there is no stack.
+goroutine* begin_born(const go_options& options, uintptr_t creation_pc);
 
 // --- switch.cpp ---
 /// Leaves `from` (null: g0 of this thread) for `to` (null: g0). Returns when `from` is resumed,
@@ -127,8 +147,9 @@ uint64_t next_random(machine* mp) noexcept;
 // --- find.cpp ---
 /// The scheduler's loop on g0; never returns for worker threads.
 [[noreturn]] void schedule_loop(machine* mp) noexcept;
-/// Picks what to run from the P at hand, without leaving the stack; null: ask g0.
-goroutine* pick_local(machine* mp, processor& pp) noexcept;
+/// Picks what to run from the P at hand, without leaving the stack; null: ask g0 (which finds in
+/// machine::picked what has been picked already).
+goroutine* pick_next(machine* mp, processor& pp) noexcept;
 void note_execute(processor& pp, goroutine* gp, bool inherits_slice) noexcept;
 /// Makes every goroutine in `list` (status waiting) runnable.
 void inject(g_list& list) noexcept;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "weft/base/os/linux/errno_scope.hpp"
@@ -16,6 +17,9 @@ namespace {
 
 // <sys/mman.h> of older systems has no name for it (Linux 6.13).
 constexpr int madv_guard_install = 102;
+// process_madvise(2)'s name for the caller's own process (Linux 6.14).
+constexpr int pidfd_self = -10000;
+constexpr size_t ranges_max = 64;
 
 /// Every mapping begins here, so this is where a kernel with larger pages is noticed first.
 void check_page_size() noexcept {
@@ -81,6 +85,16 @@ WEFT_OS_CALL int guard_install(void* address, size_t bytes) noexcept {
   if (guard_verdict.load(relaxed) == guards::untried)
     guard_verdict.store(is_unreadable(address) ? guards::work : guards::pretended, relaxed);
   return guard_verdict.load(relaxed) == guards::work ? 0 : EINVAL;
+}
+
+WEFT_OS_CALL bool guard_install_all(void* const* addresses, size_t count, size_t bytes) noexcept {
+  errno_scope keep;
+  if (guard_verdict.load(relaxed) != guards::work || count > ranges_max) return false;
+  iovec ranges[ranges_max];
+  for (size_t i = 0; i < count; ++i) ranges[i] = {addresses[i], bytes};
+  const long done =
+      ::syscall(SYS_process_madvise, pidfd_self, ranges, count, madv_guard_install, 0);
+  return done == static_cast<long>(count * bytes);
 }
 
 WEFT_OS_CALL void core_files_hold(void* address, size_t bytes, bool held) noexcept {
