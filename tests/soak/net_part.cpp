@@ -38,7 +38,8 @@ void serve_echo(const net::listener& listener, weft::wait_group& clients) {
     });
 }
 
-void one_echo_client(std::mt19937& random, const std::string& where, const char* network) {
+void one_echo_client(std::mt19937& random, const std::string& where, const char* network,
+                     std::atomic<uint64_t>& steps) {
   const net::conn c = must(net::dial(network, where), "dial");
   const weft::defer close([&] { (void)c.close(); });
   for (int i = 0; i < 20; ++i) {
@@ -51,6 +52,7 @@ void one_echo_client(std::mt19937& random, const std::string& where, const char*
     expect_equal("bytes echoed", static_cast<int64_t>(must(got, "read")),
                  static_cast<int64_t>(text.size()));
     if (answer != text) failed("bytes of an echo", 0, 1);
+    ++steps;
   }
   (void)c.set_read_deadline(weft::now() + 500us);
   char byte[1];
@@ -64,8 +66,7 @@ void echo(const weft::context& ctx, std::atomic<uint64_t>& steps, const char* ne
   weft::wait_group clients;
   auto accepting = weft::spawn([&] { serve_echo(listener, clients); });
   crowd(ctx, 6, [&](std::mt19937& random) {
-    one_echo_client(random, listener.addr().string(), network);
-    ++steps;
+    one_echo_client(random, listener.addr().string(), network, steps);
   });
   (void)listener.close();
   accepting.join();
@@ -90,7 +91,7 @@ void signals(const weft::context& ctx, std::atomic<uint64_t>& steps) {
 }
 
 /// A few commands in one write, and their answers.
-void one_kv_client(std::mt19937& random, const std::string& where) {
+void one_kv_client(std::mt19937& random, const std::string& where, std::atomic<uint64_t>& steps) {
   const net::conn c = must(net::dial("tcp", where), "dial kv");
   const weft::defer close([&] { (void)c.close(); });
   const std::string key = "k" + std::to_string(random() % 1000);
@@ -104,6 +105,7 @@ void one_kv_client(std::mt19937& random, const std::string& where) {
     std::string answer(wanted.size(), ' ');
     (void)must(c.read_full(std::span<char>(answer)), "read kv");
     if (answer != wanted) failed("answer of the kv server", 0, 1);
+    ++steps;
   }
 }
 
@@ -152,10 +154,8 @@ void key_value(const weft::context& ctx, std::atomic<uint64_t>& steps) {
     while (!ctx.err() && redis_benchmark(server.addr().port)) {
     }
   });
-  crowd(ctx, 4, [&](std::mt19937& random) {
-    one_kv_client(random, server.addr().string());
-    ++steps;
-  });
+  crowd(ctx, 4,
+        [&](std::mt19937& random) { one_kv_client(random, server.addr().string(), steps); });
   benchmark.join();
   stop();
   running.join();

@@ -33,6 +33,7 @@ void storms(const weft::context& ctx, std::atomic<uint64_t>& steps) {
     weft::wait_group all;
     for (int i = 0; i < 2000; ++i) all.go([&] { ++ran; });
     all.wait();
+    ++steps;
     expect_equal("goroutines of a storm", ran, 2000);
 
     std::vector<weft::task<int>> tasks;
@@ -101,13 +102,15 @@ void foreigners(const weft::context& ctx, std::atomic<uint64_t>& steps) {
       to.close();
     });
     int64_t sum = 0;
-    for (int i = 0; i < 100; ++i) sum += *from.recv();
+    for (int i = 0; i < 100; ++i) {
+      sum += *from.recv();
+      ++steps;
+    }
     weft::blocking([&] {
       for (auto& t : threads) t.join();
     });
     expect_equal("sum from the threads", sum, 100 * 101 / 2);
     expect_equal("counted by the threads", counted, 100);
-    ++steps;
     weft::sleep_for(1ms);
   }
 }
@@ -192,6 +195,9 @@ constexpr activity all[] = {
 
 }  // namespace
 
-std::span<const activity> sched_activities() { return all; }
+// What dumps() reads others write meanwhile, on purpose: ThreadSanitizer is right to report it.
+std::span<const activity> sched_activities() {
+  return std::span(all).first(std::size(all) - (WEFT_TSAN ? 1 : 0));
+}
 
 }  // namespace soak
