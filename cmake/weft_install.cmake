@@ -21,6 +21,9 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weftConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/weftConfigVersion.cmake
         DESTINATION ${package_dir})
 
+# For gdb on core files and on programs whose own copy of it gdb does not trust.
+install(FILES weft/sched/gdb/weft_gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/gdb)
+
 # pkg-config: the layers refer to each other both ways (a stack's first instruction in base calls
 # into sched), so the linker sees them as one group.
 list(REVERSE layers)
