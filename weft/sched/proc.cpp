@@ -24,6 +24,7 @@
 namespace weft::rt {
 
 scheduler sched;
+atomic<uint32_t> attention{0};
 
 int64_t earliest_timer() noexcept {
   int64_t first = no_timer;

@@ -113,6 +113,16 @@ __attribute__((noinline)) void enter_slow(machine* mp, section_kind kind) noexce
     honour_yield(mp);
 }
 
+void attend() noexcept {
+  if (sim_enabled) {
+    sim_point();
+    return;
+  }
+  // A foreign thread is not made a guest for this.
+  if (this_machine() == nullptr) return;
+  const section entered(may_park);
+}
+
 namespace {
 
 /// Posts a request to the thread that holds `pp`. True if one stands (ours or a leftover one).
@@ -151,6 +161,18 @@ bool work_waits(const processor& pp, int64_t now) noexcept {
   if (pp.timers.first_when.load(relaxed) <= now) return true;
   const int64_t polled = sched.last_poll.load(relaxed);
   return polled != 0 && netpoll_waiters() != 0 && now - polled > poll_stale_ns;
+}
+
+/// Tells fast paths whether any request stands.
+void note_requests(uint32_t procs) noexcept {
+  bool any = false;
+  for (uint32_t i = 0; i < procs; ++i) any = any || sched.all_p[i]->posted != nullptr;
+  const uint32_t seen = attention.load(relaxed);
+  if (any == ((seen & attention_preempt) != 0)) return;
+  if (any)
+    attention.fetch_or(attention_preempt, relaxed);
+  else
+    attention.fetch_and(~attention_preempt, relaxed);
 }
 
 enum class verdict : uint8_t { leave, computing, blocked };
@@ -204,6 +226,7 @@ int retake(int64_t now) noexcept {
     if (verdicts[i] == verdict::computing) verdicts[i] = verdict::leave;
   }
   if (fence_needed) os::heavy_fence();
+  note_requests(procs);
   processor* taken[procs_max];
   uint32_t count = 0;
   const auto computing_max = static_cast<int32_t>(procs) * computing_per_p_max;

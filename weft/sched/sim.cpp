@@ -256,6 +256,7 @@ void enter_world(const sim::options& how) {
   world.exception = nullptr;
   ++world.runs;
   sim_enabled = true;
+  attention.fetch_or(attention_sim, relaxed);
 }
 
 /// Forgets the goroutines of a failed world, and tells what they were doing. Their stacks are not
@@ -486,6 +487,7 @@ void run(const options& how, rt::callable_ref f) {
   world.exception = nullptr;
   world.mp->p = nullptr;
   sim_enabled = false;
+  attention.fetch_and(~attention_sim, relaxed);
   set_thread_slot(before);
   sched.run_callers.store(0, release);
   if (!verdict.empty()) throw failure(how.seed, verdict);

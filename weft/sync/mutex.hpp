@@ -19,8 +19,8 @@
 
 namespace weft {
 namespace rt {
-extern bool sim_enabled;  // sched/internal/section.hpp
-void sim_point() noexcept;
+extern atomic<uint32_t> attention;  // sched/internal/section.hpp
+void attend() noexcept;
 }  // namespace rt
 
 class WEFT_API mutex {
@@ -31,8 +31,8 @@ class WEFT_API mutex {
 
   /// May park.
   void lock() noexcept {
-    if (rt::sim_enabled) [[unlikely]]
-      rt::sim_point();
+    if (rt::attention.load(rt::relaxed) != 0) [[unlikely]]
+      rt::attend();
     uint32_t free = 0;
     // acquire: partner: the release in unlock().
     if (!state_.compare_exchange(free, locked, rt::acquire, rt::relaxed)) [[unlikely]]

@@ -19,8 +19,8 @@
 
 namespace weft {
 namespace rt {
-extern bool sim_enabled;  // sched/internal/section.hpp
-void sim_point() noexcept;
+extern atomic<uint32_t> attention;  // sched/internal/section.hpp
+void attend() noexcept;
 }  // namespace rt
 
 class WEFT_API rw_mutex {
@@ -39,8 +39,8 @@ class WEFT_API rw_mutex {
 
   /// May park.
   void lock_shared() noexcept {
-    if (rt::sim_enabled) [[unlikely]]
-      rt::sim_point();
+    if (rt::attention.load(rt::relaxed) != 0) [[unlikely]]
+      rt::attend();
     // acquire: partner: the release in unlock().
     if (readers_.fetch_add(1, rt::acquire) + 1 < 0) [[unlikely]]
       lock_shared_slow();
