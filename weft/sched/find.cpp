@@ -29,10 +29,10 @@ bool any_work_queued() noexcept {
 
 /// Takes one to run and moves a share of the global queue to the P's ring.
 goroutine* global_get(processor& pp, uint32_t share_max) noexcept WEFT_REQUIRES(sched.lock) {
-  if (sched.global.count == 0) return nullptr;
-  uint32_t share = sched.global.count / sched.procs.load(acquire) + 1;
+  if (sched.global.count() == 0) return nullptr;
+  uint32_t share = sched.global.count() / sched.procs.load(acquire) + 1;
   if (share > share_max) share = share_max;
-  if (share > sched.global.count) share = sched.global.count;
+  if (share > sched.global.count()) share = sched.global.count();
   goroutine* first = sched.global.pop_front();
   for (uint32_t i = 1; i < share; ++i) {
     goroutine* gp = sched.global.pop_front();
@@ -41,7 +41,7 @@ goroutine* global_get(processor& pp, uint32_t share_max) noexcept WEFT_REQUIRES(
       break;
     }
   }
-  sched.global_len.store(sched.global.count, release);
+  sched.global_len.store(sched.global.count(), release);
   return first;
 }
 
@@ -62,6 +62,10 @@ inline void prefetch_ahead(const processor& pp) noexcept {
   if (const goroutine* second = pp.queue.peek(1); second != nullptr) __builtin_prefetch(second);
   const goroutine* first = pp.queue.peek(0);
   if (first == nullptr) return;
+  if ((first->flags & flag_unborn) != 0) {
+    __builtin_prefetch(&birth_of(first));
+    return;
+  }
   const auto* stack = reinterpret_cast<const char*>(first->sp);
   __builtin_prefetch(stack);
   __builtin_prefetch(stack + 128);
@@ -118,7 +122,7 @@ goroutine* pick_local(processor& pp) noexcept {
 
 goroutine* pick_next(machine* mp, processor& pp) noexcept {
   goroutine* gp = pick_local(pp);
-  if (gp != nullptr && (gp->flags & flag_unborn) != 0 && pp.free_list == nullptr) [[unlikely]] {
+  if (gp != nullptr && (gp->flags & flag_unborn) != 0 && pp.free_stacks == nullptr) [[unlikely]] {
     // Making stacks takes system calls, and the goroutine that parks still holds the lock that its
     // commit releases: g0 makes them, after the commit.
     mp->picked = gp;

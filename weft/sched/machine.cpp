@@ -99,7 +99,7 @@ void give_up_start(processor* pp, bool spinning, int error) noexcept {
   while (goroutine* gp = pp->queue.take_next()) rest.push_back(gp);
   while (goroutine* gp = pp->queue.pop()) rest.push_back(gp);
   while (goroutine* gp = rest.pop_front()) sched.global.push_back(gp);
-  sched.global_len.store(sched.global.count, release);
+  sched.global_len.store(sched.global.count(), release);
   idle_p_put(pp);
   // At the limit a blocked thread comes back by itself. Else the monitor tries again: the caller
   // may have been the last one who could. After the work is visible: it forgets who has none.
@@ -242,7 +242,7 @@ bool all_asleep() noexcept WEFT_REQUIRES(sched.lock) {
   if (sched.idle_p_count.load(relaxed) != sched.procs.load(acquire)) return false;
   const uint64_t guests = sched.guests.load(seq_cst);
   if (guests / one_guest != guests % one_guest) return false;
-  if (sched.global.count != 0) return false;
+  if (sched.global.count() != 0) return false;
   const uint32_t procs = sched.procs.load(acquire);
   for (uint32_t i = 0; i < procs; ++i) {
     const processor& pp = *sched.all_p[i];

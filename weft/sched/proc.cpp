@@ -46,16 +46,30 @@ uint64_t next_random(machine* mp) noexcept {
   return x * 0x2545f4914f6cdd1dULL;
 }
 
+void global_queue::grow() noexcept {
+  const uint32_t larger = capacity_ == 0 ? os::page_bytes / sizeof(goroutine*) : 2 * capacity_;
+  auto* items = static_cast<goroutine**>(os::reserve_writable(larger * sizeof(goroutine*)));
+  if (items == nullptr)
+    fatal("out of address space: the queue of %d goroutines is refused (ulimit -v?)", larger);
+  const uint32_t queued = count();
+  for (uint32_t i = 0; i < queued; ++i) items[i] = items_[(head_ + i) & (capacity_ - 1)];
+  if (items_ != nullptr) os::release(items_, capacity_ * sizeof(goroutine*));
+  items_ = items;
+  capacity_ = larger;
+  head_ = 0;
+  tail_ = queued;
+}
+
 void global_put_list(g_list& list) noexcept {
   kept_lock_scope hold(sched.lock);
   while (goroutine* gp = list.pop_front()) sched.global.push_back(gp);
-  sched.global_len.store(sched.global.count, release);
+  sched.global_len.store(sched.global.count(), release);
 }
 
 void global_put(goroutine* gp) noexcept {
   kept_lock_scope hold(sched.lock);
   sched.global.push_back(gp);
-  sched.global_len.store(sched.global.count, release);
+  sched.global_len.store(sched.global.count(), release);
 }
 
 namespace {
@@ -185,7 +199,7 @@ void hand_off_p(processor* pp) noexcept {
       }
       return;
     }
-    if (sched.global.count == 0) {
+    if (sched.global.count() == 0) {
       idle_p_put(pp);
       pp = nullptr;
     }

@@ -349,9 +349,9 @@ processor* make_p(uint32_t id) noexcept {
 void retire_p(processor& pp) noexcept WEFT_REQUIRES(sched.lock) {
   while (goroutine* gp = pp.queue.take_next()) sched.global.push_back(gp);
   while (goroutine* gp = pp.queue.pop()) sched.global.push_back(gp);
-  sched.global_len.store(sched.global.count, release);
+  sched.global_len.store(sched.global.count(), release);
   move_timers(pp.timers, sched.all_p[0]->timers);
-  flush_free_list(pp);
+  flush_free_lists(pp);
   pp.status.store(p_status::dead, relaxed);
 }
 

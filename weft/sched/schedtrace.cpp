@@ -49,7 +49,7 @@ WEFT_SNAPSHOT void add_processors(line_writer& out) noexcept {
       out.add("%u", mp->id);
     else
       out.add("nil");
-    out.add(" runqsize=%u gfreecnt=%u timerslen=%u\n", pp.queue.length(), pp.free_count,
+    out.add(" runqsize=%u gfreecnt=%u timerslen=%u\n", pp.queue.length(), pp.free_stack_count,
             pp.timers.count);
   }
 }

@@ -483,7 +483,7 @@ void run(const options& how, rt::callable_ref f) {
     verdict += abandon_goroutines();
     verdict += story_of_run();
   }
-  flush_free_list(*world.pp);
+  flush_free_lists(*world.pp);
   world.exception = nullptr;
   world.mp->p = nullptr;
   sim_enabled = false;

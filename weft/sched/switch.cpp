@@ -80,7 +80,7 @@ inline __attribute__((always_inline)) void change_stack(machine* mp, goroutine* 
   arch::save_fp_control(now);
   if (from != nullptr) leave_goroutine(mp, from);
   if (to != nullptr) {
-    if ((to->flags & flag_unborn) != 0) give_birth(mp, to);
+    if ((to->flags & flag_unborn) != 0) give_birth(to);
     enter_goroutine(mp, to, now);
   }
   uintptr_t* save = from != nullptr ? &from->sp : &mp->g0_sp;

@@ -109,9 +109,13 @@ timer_heap* lock_heap_of(timer_node& node) noexcept WEFT_UNCHECKED {
 }  // namespace
 
 void timer_heap_init(timer_heap& heap) noexcept {
-  heap.entries = static_cast<timer_heap::entry*>(
-      os::reserve_writable(size_t{timers_per_p_max} * sizeof(timer_heap::entry)));
-  if (heap.entries == nullptr) fatal("out of address space: a P's timers are refused (ulimit -v?)");
+  // The children of entry i begin at arity * i + 1: shifted by three, each four are one cache line.
+  constexpr size_t shift = arity - 1;
+  static_assert(arity * sizeof(timer_heap::entry) == 64);
+  auto* memory = static_cast<timer_heap::entry*>(
+      os::reserve_writable((size_t{timers_per_p_max} + shift) * sizeof(timer_heap::entry)));
+  if (memory == nullptr) fatal("out of address space: a P's timers are refused (ulimit -v?)");
+  heap.entries = memory + shift;
 }
 
 void arm(timer_node& node, int64_t when_ns, int64_t period_ns) noexcept {
@@ -138,6 +142,12 @@ bool disarm(timer_node& node) noexcept WEFT_UNCHECKED {
   }
   heap->lock.unlock_kept();
   return armed;
+}
+
+bool is_firing(const timer_node& node) noexcept {
+  const timer_heap* heap = node.heap.load(acquire);
+  // acquire: partner: the release in run_due_timers(); what `fire` did is done.
+  return heap != nullptr && heap->firing.load(acquire) == &node;
 }
 
 bool disarm_wait(timer_node& node) noexcept {

@@ -10,6 +10,7 @@
 // the scheduler has not had a moment to run its timers.
 #include "weft/sync/timer.hpp"
 
+#include <memory>
 #include <utility>
 
 #include "weft/base/panic.hpp"
@@ -27,6 +28,8 @@ struct channel_timer {
   int64_t due_ns = 0;
   /// Under c->lock.
   int64_t period_ns = 0;
+  /// After stop(), until it is armed again: no fire is to come, and none runs. Under c->lock.
+  bool quiet = false;
 };
 
 namespace {
@@ -71,9 +74,13 @@ bool revoke_locked(channel_timer& t) noexcept WEFT_REQUIRES(t.c->lock) {
 }  // namespace
 
 hchan* make_timer_channel(int64_t duration_ns, int64_t period_ns) {
-  chan_handle handle = chan_handle::adopt(make_hchan(element_ops_of<time_point>, 1));
+  // One allocation for both: the timer lies in the buffer, behind the one place that is used.
+  constexpr size_t places = (sizeof(channel_timer) + sizeof(time_point) - 1) / sizeof(time_point);
+  static_assert(alignof(channel_timer) <= alignof(time_point));
+  chan_handle handle = chan_handle::adopt(make_hchan(element_ops_of<time_point>, 1 + places));
   hchan* c = handle.get();
-  c->timer = new channel_timer;
+  c->capacity = 1;
+  c->timer = ::new (c->at(1)) channel_timer;
   channel_timer& t = *c->timer;
   t.c = c;
   t.node.fire = fire_channel;
@@ -90,9 +97,11 @@ hchan* make_timer_channel(int64_t duration_ns, int64_t period_ns) {
 WEFT_UNCHECKED bool stop_timer_channel(hchan* c) noexcept {
   const section s;
   c->lock.lock();
-  const bool pending = revoke_locked(*c->timer);
-  (void)disarm(c->timer->node);
-  c->lock.unlock();
+  channel_timer& t = *c->timer;
+  const bool pending = revoke_locked(t);
+  (void)disarm(t.node);
+  t.quiet = !is_firing(t.node);
+  c->lock.unlock_kept();
   return pending;
 }
 
@@ -104,19 +113,20 @@ WEFT_UNCHECKED bool reset_timer_channel(hchan* c, int64_t duration_ns, int64_t p
   const bool pending = revoke_locked(t);
   t.due_ns = due;
   t.period_ns = period_ns;
+  t.quiet = false;
   (void)rearm(t.node, due, period_ns);
-  c->lock.unlock();
+  c->lock.unlock_kept();
   return pending;
 }
 
 void poll_channel_timer(hchan& c) noexcept { deliver(*c.timer, now_ns()); }
 
 void free_channel_timer(channel_timer* timer) noexcept {
-  {
+  if (!timer->quiet) {
     const section s;
     (void)disarm_wait(timer->node);
   }
-  delete timer;
+  std::destroy_at(timer);
 }
 
 /// States: armed (a fire is to come), or not. The closure stays for reset().

@@ -90,10 +90,9 @@ enum g_flag : uint8_t {
   flag_has_exceptions = 1,  // top->exceptions holds live C++ exception globals
   flag_system = 2,          // the runtime's own: not counted, hidden below WEFT_TRACEBACK=system
   flag_main = 4,
-  flag_guest = 8,        // the cell of a foreign thread: ready() wakes a futex
-  flag_small_pool = 16,  // its stack has the default size: cell and stack are reused together
-  flag_sim = 32,         // of the deterministic world
-  flag_unborn = 64,      // has not run yet and has no stack: see birth_record
+  flag_guest = 8,    // the cell of a foreign thread: ready() wakes a futex
+  flag_sim = 32,     // of the deterministic world
+  flag_unborn = 64,  // has not run yet and has no stack: see birth_record
 };
 
 /// What __cxa_get_globals() points to (Itanium C++ ABI §2.2.2): two words that must travel.
@@ -121,6 +120,8 @@ static_assert(sizeof(birth_record) == 64);
 /// creator before it first runs, unless said otherwise.
 struct goroutine_top {
   goroutine* cell = nullptr;
+  /// Next free stack, while this one has no goroutine.
+  goroutine_top* link = nullptr;
   uintptr_t stack_lo = 0;  // lowest usable byte; the guard ends here
   uintptr_t stack_hi = 0;  // one past the slot's last byte
   /// Runs the closure and destroys it.

@@ -21,8 +21,8 @@ inline constexpr uint32_t run_queue_len = 2048;
 inline constexpr uint32_t spill_len = 128;
 /// The global queue is looked at every 61st time (Go): prime, so it is in step with nothing.
 inline constexpr uint32_t global_check_period = 61;
-/// Dead goroutines with warm stacks a P keeps for itself; half go to the pool above that.
-inline constexpr uint32_t free_list_max = 64;
+/// Warm stacks a P keeps for itself; half go to the pool above that.
+inline constexpr uint32_t free_stacks_max = 64;
 /// Bare cells a P keeps; half go to the pool above that. Larger than the bursts that servers spawn;
 /// they cost 64 bytes each.
 inline constexpr uint32_t bare_list_max = 512;
@@ -44,10 +44,10 @@ struct alignas(64) processor {
   /// Ids handed out in blocks. Holder only.
   uint64_t id_next = 0;
   uint64_t id_end = 0;
-  /// Dead goroutines with their stacks, hottest first. Holder only.
-  goroutine* free_list = nullptr;
-  uint32_t free_count = 0;
-  /// Cells without a stack, for goroutines that have not run yet. Holder only.
+  /// Warm stacks, hottest first. Holder only.
+  goroutine_top* free_stacks = nullptr;
+  uint32_t free_stack_count = 0;
+  /// Cells of goroutines that have ended. Holder only.
   goroutine* bare_list = nullptr;
   uint32_t bare_count = 0;
   processor* link = nullptr;  // idle list, under sched.lock

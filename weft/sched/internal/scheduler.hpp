@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "weft/base/futex_mutex.hpp"
+#include "weft/sched/internal/global_queue.hpp"
 #include "weft/sched/internal/netpoll.hpp"
 #include "weft/sched/internal/processor.hpp"
 #include "weft/sched/internal/section.hpp"
@@ -26,7 +27,7 @@ struct scheduler {
   // --- under lock --------------------------------------------------------------------------
   processor* idle_p = nullptr;
   machine* idle_m = nullptr;
-  g_list global;
+  global_queue global;
   int32_t idle_m_count = 0;
   int32_t stop_wait = 0;  // Ps that have not stopped yet
   bool reported_thread_cap = false;
@@ -89,9 +90,9 @@ goroutine* take_unborn() noexcept;
 inline birth_record& birth_of(const goroutine* gp) noexcept {
   return sched.births[gp - sched.cells];
 }
-/// Attaches a stack to a goroutine that is about to run for the first time. Needs a section, a P,
-/// and, unless it is called on g0, a warm stack in that P's list: making one takes system calls.
-void give_birth(machine* mp, goroutine* gp) noexcept;
+/// Attaches a stack to a goroutine that is about to run for the first time. Needs a section and a
+/// P; unless that has a warm stack it makes system calls, so on g0 then.
+void give_birth(goroutine* gp) noexcept;
 /// Gives a goroutine that never ran, or has ended, back. Needs a section.
 void give_goroutine(goroutine* gp) noexcept;
 /// Gives it an id and makes it runnable. Needs a section.
@@ -103,10 +104,18 @@ inline goroutine* all_goroutine(uint32_t index) noexcept { return &sched.cells[i
 inline uint32_t goroutine_cells() noexcept { return sched.cells_used.load(acquire); }
 /// Counts goroutines that have started and not ended, guests and system ones excluded.
 uint64_t count_goroutines() noexcept;
+/// World stopped: a P's free stacks and cells go to the pools.
+void flush_free_lists(processor& pp) noexcept;
+
+// --- warm_stacks.cpp ---
+/// The top of a stack of at least `stack_bytes` (0: default) that no goroutine has. Needs a
+/// section. Null and a text in `why` when there is none to be had.
+goroutine_top* take_stack(size_t stack_bytes, const char*& why) noexcept;
+/// Needs a section.
+void give_stack(goroutine_top* top) noexcept;
 /// Gives cold stacks back to the kernel, a few a call. Called by sysmon.
 void trim_stacks(int64_t now) noexcept;
-/// World stopped: a P's free list goes to the pool.
-void flush_free_list(processor& pp) noexcept;
+void flush_free_stacks(processor& pp) noexcept;
 
 // --- go.cpp ---
 /// A goroutine with a stack and a name, its closure still to be set. Panics when there is no stack.

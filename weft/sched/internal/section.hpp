@@ -29,8 +29,8 @@ extern bool sim_enabled;
 /// A place where deterministic mode may run another goroutine. Needs no section; may park.
 void sim_point() noexcept;
 /// Not 0 while fast paths that open no section should call attend(): deterministic mode runs, or a
-/// thread was asked for its P. So a goroutine that computes between short locks gives way by itself;
-/// robbed, it would go on as one thread more, and contend for the lock. relaxed: a hint.
+/// thread was asked for its P. So a goroutine that computes between short locks gives way by
+/// itself; robbed, it would go on as one thread more, and contend for the lock. relaxed: a hint.
 extern atomic<uint32_t> attention;
 inline constexpr uint32_t attention_sim = 1;      // set while weft::sim runs
 inline constexpr uint32_t attention_preempt = 2;  // set and cleared by retake()

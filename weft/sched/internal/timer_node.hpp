@@ -39,6 +39,8 @@ void arm(timer_node& node, int64_t when_ns, int64_t period_ns = 0) noexcept;
 /// after this the node's memory may be reused. Never call it from `fire`, nor while holding a lock
 /// that `fire` takes. Needs a section.
 [[nodiscard]] bool disarm_wait(timer_node& node) noexcept;
+/// True while its `fire` runs on some thread. Of a node that is not armed: false stays false.
+[[nodiscard]] bool is_firing(const timer_node& node) noexcept;
 /// disarm and arm in one step. Returns whether it was armed before.
 bool rearm(timer_node& node, int64_t when_ns, int64_t period_ns = 0) noexcept;
 
