@@ -53,7 +53,9 @@ void global_queue::grow() noexcept {
     fatal("out of address space: the queue of %d goroutines is refused (ulimit -v?)", larger);
   const uint32_t queued = count();
   for (uint32_t i = 0; i < queued; ++i) items[i] = items_[(head_ + i) & (capacity_ - 1)];
-  if (items_ != nullptr) os::release(items_, capacity_ * sizeof(goroutine*));
+  // Given back, but not unmapped: a hole in a mapping is one mapping more, and a process at its
+  // limit of mappings is refused it. What is lost is address space, less than the new array takes.
+  if (items_ != nullptr) os::discard(items_, capacity_ * sizeof(goroutine*));
   items_ = items;
   capacity_ = larger;
   head_ = 0;
