@@ -42,6 +42,8 @@ SETTINGS = {
     "deaf_thread": ("deaf_thread", {"WEFT_TRACEBACK": "all"}),
     "realtime_signals": ("realtime_signals", {"WEFT_TRACEBACK": "all", "WEFT_MAXPROCS": "2"}),
     "broken_heap": ("broken_heap", {"WEFT_MAXPROCS": "2"}),
+    "held_mutex_fatal": ("held_alone", {"WEFT_DEBUG": "heldmutex=2"}),
+    "held_mutex_silent": ("held_mutex", {"WEFT_DEBUG": "heldmutex=0"}),
     "deadlock_network_idle": ("deadlock_network_idle", {"WEFT_MAXPROCS": "2"}),
     "crowd_of_100000": ("crowd_of_100000", {"WEFT_TRACEBACK": "all"}),
 }
@@ -103,7 +105,7 @@ def normalize(text, user_only):
         line = re.sub(r"m=\d+", "m=?", line)
         if out and out[-1].endswith("goroutines with this stack:"):
             line = re.sub(r"^goroutine \d+", "goroutine N", line)  # one of them
-        line = re.sub(r"^\w+\(\)::{lambda\(\)#1}::operator\(\)\(\)$", "operator()", line)
+        line = re.sub(r"^\w+\(\)::({lambda\(\)#\d+}|\$_\d+)::operator\(\)\(\)$", "operator()", line)
         line = re.sub(r"foreign thread \d+", "foreign thread N", line)
         line = re.sub(r"^\.\.\.\d+ frames elided", "...N frames elided", line)
         out.append(line)

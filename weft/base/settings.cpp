@@ -81,6 +81,10 @@ constexpr entry debug_keys[] = {
     {"dlog", kind::flag, 0, 1, "0", "0 or 1",
      "Keeps the runtime's last debug events in a ring; reports print it.",
      [](settings& out, int64_t value) noexcept { out.dlog = value != 0; }},
+    {"heldmutex", kind::number, 0, 2, "1", "0, 1 or 2",
+     "Debug builds: a goroutine that waits while it holds a std::mutex is told once for each place "
+     "that locks; 2: it is a fatal error; 0: nothing.",
+     [](settings& out, int64_t value) noexcept { out.held_mutex = static_cast<int>(value); }},
 };
 
 /// A decimal number that fills `text`, without sign or blanks.

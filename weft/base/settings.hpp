@@ -28,6 +28,7 @@ struct settings {
   bool no_guard_install = false;         // mprotectguards=1: behave as if MADV_GUARD_INSTALL were
   bool no_retake = false;                // noretake=1: sysmon never retakes a P
   bool dlog = false;                     // dlog=1
+  int held_mutex = 1;                    // heldmutex=0, 1 or 2; debug builds
 };
 
 /// Parses the environment. Returns the settings, or a message that names setting, value and what

@@ -109,8 +109,11 @@ TEST(Settings, DebugList) {
 TEST(Settings, BadDebugItemsAreRefused) {
   EXPECT_EQ(refused("WEFT_DEBUG=shedtrace=1"),
             "weft: WEFT_DEBUG: unknown key \"shedtrace\"; known are schedtrace, scheddetail, "
-            "plainfence, mprotectguards, noretake, dlog");
+            "plainfence, mprotectguards, noretake, dlog, heldmutex");
   EXPECT_EQ(refused("WEFT_DEBUG=dlog=2"), "weft: WEFT_DEBUG: dlog=\"2\": must be 0 or 1");
+  EXPECT_EQ(accepted({"WEFT_DEBUG=heldmutex=2"}).held_mutex, 2);
+  EXPECT_EQ(refused("WEFT_DEBUG=heldmutex=3"),
+            "weft: WEFT_DEBUG: heldmutex=\"3\": must be 0, 1 or 2");
   EXPECT_EQ(refused("WEFT_DEBUG=dlog"), "weft: WEFT_DEBUG: dlog=\"\": must be 0 or 1");
   EXPECT_EQ(refused("WEFT_DEBUG=schedtrace=-1"),
             "weft: WEFT_DEBUG: schedtrace=\"-1\": must be a whole number of milliseconds from 0 to "
@@ -127,7 +130,7 @@ TEST(Settings, TheTableMatchesTheDefaults) {
         EXPECT_NE(row.is_debug_key, row.name.starts_with("WEFT_")) << row.name;
       },
       &rows);
-  EXPECT_EQ(rows, 11u);
+  EXPECT_EQ(rows, 12u);
 }
 
 TEST(Settings, ABadSettingEndsTheProcess) {

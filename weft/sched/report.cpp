@@ -292,6 +292,7 @@ void install_reports() noexcept {
   publish_debug_root();
   set_goroutine_dump(dump_for_death);
   install_signal_handlers();
+  watch_locks();
 }
 
 }  // namespace weft::rt

@@ -10,6 +10,7 @@
 // older Photon): a waker then waits for a thread that the kernel may have descheduled.
 #include <cerrno>
 
+#include "weft/base/held_locks.hpp"
 #include "weft/base/panic.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
@@ -93,6 +94,8 @@ inline __attribute__((always_inline)) void change_stack(machine* mp, goroutine* 
 }  // namespace
 
 WEFT_NO_TSAN void transfer(machine* mp, goroutine* from, goroutine* to) noexcept {
+  if (held_locks() != 0 && from != nullptr) [[unlikely]]
+    report_held_locks(from, false);
   change_stack(mp, from, to, false);
   // Another thread, maybe: nothing read before the switch is used but `from`, which is ours.
   sanitizer_finish(this_machine(), from);
@@ -100,6 +103,8 @@ WEFT_NO_TSAN void transfer(machine* mp, goroutine* from, goroutine* to) noexcept
 }
 
 WEFT_NO_TSAN void transfer_last(machine* mp, goroutine* from, goroutine* to) noexcept {
+  if (held_locks() != 0) [[unlikely]]
+    report_held_locks(from, true);
   change_stack(mp, from, to, true);
   bug("a goroutine that had ended was resumed");
 }

@@ -207,6 +207,10 @@ uint64_t sim_goroutines() noexcept;
 void sim_note_death(int fd) noexcept;
 /// sim::run's thread becomes the machine `mp` (null: a new one).
 machine* adopt_sim_thread(machine* mp) noexcept;
+// --- held_report.cpp ---
+/// Tells that `gp` leaves its stack while it holds locks of the C library (debug builds).
+void report_held_locks(const goroutine* gp, bool ends) noexcept;
+void watch_locks() noexcept;
 // --- report.cpp, signals.cpp ---
 void install_reports() noexcept;
 /// Gives this thread, whose machine is made, an alternate signal stack if it has none.
