@@ -32,7 +32,7 @@ ELSEWHERE = {
     "notify_context: cannot watch for signals: ": REFUSAL,
     "out of memory: the sim's processor": REFUSAL,
     "out of address space: a P's timers": REFUSAL,
-    "out of address space: the queue of ": REFUSAL,
+    "out of address space: 128 MiB for the run queue": REFUSAL,
     "out of address space: processor ": REFUSAL,
     "out of address space: a thread's record is refused": REFUSAL,
     "no thread for %d goroutines that wait": REFUSAL,

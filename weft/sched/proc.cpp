@@ -18,6 +18,8 @@
 //
 // Rejected: waking a thread for every ready() (thrashes), handing the P over directly to a woken
 // thread (the waker then has none), one central queue (Boost's shared_work; contends).
+#include <cstring>
+
 #include "weft/base/panic.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
@@ -46,20 +48,22 @@ uint64_t next_random(machine* mp) noexcept {
   return x * 0x2545f4914f6cdd1dULL;
 }
 
+void global_queue::initialize() noexcept {
+  items_ =
+      static_cast<goroutine**>(os::reserve_writable(size_t{goroutines_max} * sizeof(goroutine*)));
+  if (items_ == nullptr)
+    fatal("out of address space: 128 MiB for the run queue are refused (ulimit -v?)");
+}
+
 void global_queue::grow() noexcept {
-  const uint32_t larger = capacity_ == 0 ? os::page_bytes / sizeof(goroutine*) : 2 * capacity_;
-  auto* items = static_cast<goroutine**>(os::reserve_writable(larger * sizeof(goroutine*)));
-  if (items == nullptr)
-    fatal("out of address space: the queue of %d goroutines is refused (ulimit -v?)", larger);
+  const uint32_t first = head_ & (capacity_ - 1);
   const uint32_t queued = count();
-  for (uint32_t i = 0; i < queued; ++i) items[i] = items_[(head_ + i) & (capacity_ - 1)];
-  // Given back, but not unmapped: a hole in a mapping is one mapping more, and a process at its
-  // limit of mappings is refused it. What is lost is address space, less than the new array takes.
-  if (items_ != nullptr) os::discard(items_, capacity_ * sizeof(goroutine*));
-  items_ = items;
-  capacity_ = larger;
-  head_ = 0;
-  tail_ = queued;
+  WEFT_ASSERT(queued == capacity_ && capacity_ < goroutines_max);
+  // What has wrapped around to the beginning moves behind the old end.
+  std::memcpy(items_ + capacity_, items_, first * sizeof(goroutine*));
+  capacity_ *= 2;
+  head_ = first;
+  tail_ = first + queued;
 }
 
 void global_put_list(g_list& list) noexcept {

@@ -55,6 +55,7 @@ void initialize_scheduler() {
   if (sched.cells == nullptr)
     fatal("out of address space: 1 GiB for goroutine cells is refused (RLIMIT_AS?)");
   initialize_births();
+  sched.global.initialize();
   const int64_t now = os::monotonic_ns();
   refresh_coarse(now);
   sched.last_poll.store(now, relaxed);

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "weft/sched/internal/global_queue.hpp"
+
 namespace {
 
 struct item {
@@ -103,6 +105,21 @@ TEST(RunQueue, EveryItemIsTakenOnceUnderThieves) {
   one.join();
   two.join();
   for (int i = 0; i < count; ++i) ASSERT_EQ(items[i].taken, 1) << i;
+}
+
+TEST(GlobalQueue, KeepsItsOrderWhileItGrows) {
+  weft::rt::global_queue q;
+  q.initialize();
+  std::vector<weft::rt::goroutine> cells(5000);
+  size_t pushed = 0;
+  size_t popped = 0;
+  // Pushed three, popped one: the ring has gone round in part whenever it grows.
+  while (popped < cells.size()) {
+    for (int i = 0; i < 3 && pushed < cells.size(); ++i) q.push_back(&cells[pushed++]);
+    ASSERT_EQ(q.pop_front(), &cells[popped++]);
+    ASSERT_EQ(q.count(), pushed - popped);
+  }
+  EXPECT_EQ(q.pop_front(), nullptr);
 }
 
 }  // namespace

@@ -51,7 +51,6 @@ void* reserve_writable(size_t bytes) noexcept {
   return model::arena_allocate(bytes <= huge ? bytes : beginning, page_bytes);
 }
 void* reserve(size_t bytes) noexcept { return reserve_writable(bytes); }
-void discard(void*, size_t) noexcept {}
 void write_all(int, const void*, size_t) noexcept {}
 
 }  // namespace os

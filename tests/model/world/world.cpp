@@ -13,6 +13,7 @@ using namespace weft::rt;
 
 void start_runtime(uint32_t procs) {
   sched.stack_bytes = stack_bytes_min;
+  sched.global.initialize();
   sched.cells = static_cast<goroutine*>(os::reserve_writable(128 * sizeof(goroutine)));
   refresh_coarse(os::monotonic_ns());
   sched.last_poll.store(os::monotonic_ns(), weft::rt::relaxed);
@@ -68,6 +69,9 @@ void sim_call(void (*)(void*), void*) noexcept {}
 uint64_t sim_goroutines() noexcept { return 0; }
 
 // --- reports, traces ---
+
+size_t held_locks() noexcept { return 0; }
+void report_held_locks(const goroutine*, bool) noexcept {}
 
 void prepare_signal_stack() noexcept {}
 void release_signal_stack(machine*) noexcept {}

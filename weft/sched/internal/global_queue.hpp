@@ -3,9 +3,10 @@
 // scheduler's lock.
 //
 // An array and not a list: a batch that moves from here to a P's ring is then copied as pointers,
-// while a list leads from one cold cell to the next (skynet spent a sixth of its time there). It
-// doubles when it is full and never shrinks: 8 bytes for each goroutine that was ever queued at
-// once.
+// while a list leads from one cold cell to the next (skynet spent a sixth of its time there). It is
+// a ring that doubles when it is full and never shrinks, so it costs 8 bytes for each goroutine
+// that was ever queued at once. Room for all there can be is reserved at the start, for making a
+// goroutine runnable must not fail.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,8 @@ namespace weft::rt {
 
 class global_queue {
  public:
+  /// Reserves its room. Once, before the first push.
+  void initialize() noexcept;
   [[nodiscard]] uint32_t count() const noexcept { return tail_ - head_; }
   void push_back(goroutine* gp) noexcept {
     if (count() == capacity_) [[unlikely]]
@@ -28,11 +31,11 @@ class global_queue {
   }
 
  private:
-  void grow() noexcept;  // proc.cpp
+  void grow() noexcept;
 
   goroutine** items_ = nullptr;
-  uint32_t capacity_ = 0;  // a power of two, or 0 before the first push
-  uint32_t head_ = 0;      // both count up, and wrap
+  uint32_t capacity_ = 512;  // a power of two; first one page
+  uint32_t head_ = 0;        // both count up, and wrap
   uint32_t tail_ = 0;
 };
 
