@@ -132,11 +132,9 @@ void wait_for_answers(uint32_t asked) noexcept {
 
 }  // namespace
 
-#if WEFT_TSAN
-// ThreadSanitizer keeps a signal back until its thread calls something, and then from itself.
-void capture_threads() noexcept {}
-#else
 void capture_threads() noexcept {
+  // ThreadSanitizer keeps a signal back until its thread calls something that it knows.
+  if (WEFT_TSAN) return;
   const int32_t self = os::thread_id();
   if (table.all != nullptr || !make_table(self)) return;
   const int number = claim_signal();
@@ -150,7 +148,6 @@ void capture_threads() noexcept {
   std::sort(table.by_stack, table.by_stack + table.by_stack_count,
             [](const capture* a, const capture* b) { return a->stack_lo < b->stack_lo; });
 }
-#endif
 
 const stack_trace* captured_on(uintptr_t stack_lo) noexcept {
   capture** end = table.by_stack + table.by_stack_count;
