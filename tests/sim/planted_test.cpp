@@ -8,11 +8,10 @@
 #include <cstdio>
 #include <deque>
 #include <string>
+#include <variant>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/lsan_interface.h>
-#endif
+#include "weft/sched/sim_testing.hpp"
 
 using namespace std::chrono_literals;
 
@@ -20,18 +19,7 @@ namespace {
 
 using weft::sim::strategy;
 using signal = std::monostate;
-
-/// A failed world's goroutines are abandoned, by contract: what they hold is no leak of ours.
-struct expect_abandoned {
-#if defined(__SANITIZE_ADDRESS__)
-  expect_abandoned() { __lsan_disable(); }
-  ~expect_abandoned() { __lsan_enable(); }
-#else
-  expect_abandoned() {}
-  ~expect_abandoned() {}
-#endif
-  expect_abandoned(const expect_abandoned&) = delete;
-};
+using weft::sim_testing::expect_abandoned;
 
 // --- the bugs ---
 

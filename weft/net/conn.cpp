@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// conn: thin over rt::net_fd.
+// conn: thin over rt::stream.
 #include "weft/net/conn.hpp"
 
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 #include <array>
 #include <vector>
 
-#include "weft/net/internal/net_fd.hpp"
+#include "weft/net/internal/stream.hpp"
 
 namespace weft::net {
 

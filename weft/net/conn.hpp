@@ -21,7 +21,7 @@
 #include "weft/net/errors.hpp"
 
 namespace weft::rt {
-class net_fd;
+class stream;
 }
 
 namespace weft::net {
@@ -32,7 +32,7 @@ class WEFT_API conn {
  public:
   conn() noexcept = default;
   /// For Weft's own code.
-  explicit conn(std::shared_ptr<rt::net_fd> fd) noexcept : fd_(std::move(fd)) {}
+  explicit conn(std::shared_ptr<rt::stream> fd) noexcept : fd_(std::move(fd)) {}
   [[nodiscard]] explicit operator bool() const noexcept { return fd_ != nullptr; }
 
   /// Reads what is there, at least one byte; parks until then. 0: the peer has ended its stream
@@ -82,7 +82,7 @@ class WEFT_API conn {
 
  private:
   result<void> deadline(time_point when, bool read, bool write) const;
-  std::shared_ptr<rt::net_fd> fd_;
+  std::shared_ptr<rt::stream> fd_;
 };
 
 }  // namespace weft::net

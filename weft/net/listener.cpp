@@ -15,7 +15,7 @@ namespace weft::net {
 
 result<conn> listener::accept() const {
   if (!fd_) return fail(closed);
-  result<std::shared_ptr<rt::net_fd>> got = fd_->accept();
+  result<std::shared_ptr<rt::stream>> got = fd_->accept();
   if (!got) return fail(std::move(got.error()));
   return conn(std::move(*got));
 }

@@ -13,7 +13,7 @@ namespace weft::net {
 class WEFT_API listener {
  public:
   listener() noexcept = default;
-  explicit listener(std::shared_ptr<rt::net_fd> fd) noexcept : fd_(std::move(fd)) {}
+  explicit listener(std::shared_ptr<rt::stream> fd) noexcept : fd_(std::move(fd)) {}
   [[nodiscard]] explicit operator bool() const noexcept { return fd_ != nullptr; }
 
   /// Parks until somebody connects. Many goroutines may accept at once. net::closed after close().
@@ -28,11 +28,13 @@ class WEFT_API listener {
   /// Where it listens; the port that was chosen for ":0".
   [[nodiscard]] address addr() const;
   [[nodiscard]] int native_handle() const noexcept;
+  /// For Weft's own code.
+  [[nodiscard]] const std::shared_ptr<rt::stream>& raw() const noexcept { return fd_; }
 
   friend bool operator==(const listener&, const listener&) noexcept = default;
 
  private:
-  std::shared_ptr<rt::net_fd> fd_;
+  std::shared_ptr<rt::stream> fd_;
 };
 
 /// Listens on `address`. Networks: "tcp" (an empty host is every interface, IPv6 and IPv4),

@@ -9,3 +9,4 @@
 #include "weft/net/errors.hpp"
 #include "weft/net/listener.hpp"
 #include "weft/net/notify.hpp"
+#include "weft/net/pipe.hpp"
