@@ -45,6 +45,15 @@ function(weft_layer name)
     PUBLIC weft_options ${used_targets}
     PRIVATE $<BUILD_INTERFACE:weft_warnings> ${arg_LINKS})
   set_property(GLOBAL APPEND PROPERTY WEFT_LAYERS ${name})
+  if(WEFT_SANITIZE STREQUAL "thread")
+    set_target_properties(weft_${name} PROPERTIES WEFT_UNINSTRUMENTED ON)
+    set(isolate ${PROJECT_SOURCE_DIR}/cmake/isolate)
+    set_property(TARGET weft_${name} APPEND PROPERTY LINK_DEPENDS ${isolate})
+    add_custom_command(TARGET weft_${name} POST_BUILD
+      COMMAND ${isolate} $<TARGET_FILE:weft_${name}>
+              ${CMAKE_CXX_COMPILER} ${CMAKE_AR} ${CMAKE_NM} ${CMAKE_OBJCOPY}
+      VERBATIM)
+  endif()
 
   if(WEFT_TESTS AND tests)
     weft_test(${name} SOURCES ${tests} LIBS weft_${name})

@@ -45,35 +45,7 @@ class atomic {
   static_assert(sizeof(std::atomic<T>) == sizeof(T));
 };
 
-#if defined(__SANITIZE_THREAD__)
-#define WEFT_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WEFT_TSAN 1
-#endif
-#endif
-#ifndef WEFT_TSAN
-#define WEFT_TSAN 0
-#endif
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WEFT_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WEFT_ASAN 1
-#endif
-#endif
-#ifndef WEFT_ASAN
-#define WEFT_ASAN 0
-#endif
-
-#if WEFT_TSAN
-/// ThreadSanitizer knows no fences: a read-modify-write of one shared word orders at least as much.
-inline atomic<uint32_t> tsan_fence_word{0};
-inline void fence(memory_order) noexcept { tsan_fence_word.fetch_add(0, seq_cst); }
-#else
 inline void fence(memory_order order) noexcept { std::atomic_thread_fence(order); }
-#endif
 
 /// A place where a mutant of the model checker leaves out what is no atomic operation: true only
 /// there, in the execution that looks for this mutant.

@@ -367,8 +367,9 @@ cfi_expression cfi_expression_at(int64_t operand) noexcept {
 }
 
 // Sanitizers know nothing of frames that are read from outside.
-__attribute__((noinline, no_sanitize("address"), no_sanitize("thread"))) bool stack_word(
-    stack_bounds stack, uintptr_t address, uintptr_t& value) noexcept {
+__attribute__((noinline, no_sanitize("address"))) bool stack_word(stack_bounds stack,
+                                                                  uintptr_t address,
+                                                                  uintptr_t& value) noexcept {
   if (address % sizeof(uintptr_t) != 0 || address < stack.lo || address >= stack.hi ||
       stack.hi - address < sizeof(uintptr_t))
     return false;

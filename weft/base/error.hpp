@@ -19,6 +19,17 @@ namespace weft {
 class WEFT_API error {
  public:
   error() noexcept = default;
+  error(const error& other) noexcept : node_(other.node_) {
+    if (node_ != nullptr) retain(*node_);
+  }
+  error(error&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  error& operator=(error other) noexcept {
+    std::swap(node_, other.node_);
+    return *this;
+  }
+  ~error() {
+    if (node_ != nullptr) release(node_);
+  }
   /// A new, distinct error, e.g. for sentinels.
   explicit error(std::string message);
   /// An error with a code (errno values: std::generic_category / system_category). An empty message
@@ -52,7 +63,9 @@ class WEFT_API error {
   struct node;  // error.cpp
 
  private:
-  explicit error(std::shared_ptr<const node> n) noexcept : node_(std::move(n)) {}
+  explicit error(const node* n) noexcept : node_(n) {}  // takes over one reference
+  static void retain(const node& n) noexcept;
+  static void release(const node* n) noexcept;
   [[nodiscard]] const void* find(const void* type) const noexcept;
   [[nodiscard]] error attach(const void* type, std::shared_ptr<const void> value) const;
   template <class T>
@@ -60,7 +73,7 @@ class WEFT_API error {
     static const char key = 0;
     return &key;
   }
-  std::shared_ptr<const node> node_;
+  const node* node_ = nullptr;
 };
 
 template <class T>

@@ -13,6 +13,7 @@
 #include "weft/base/arch/arch.hpp"
 #include "weft/base/atomic.hpp"
 #include "weft/base/os/os.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/base/thread_slot.hpp"
 
 #if WEFT_ASAN

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/sanitizer.hpp"
 
 namespace {
 
@@ -186,7 +187,7 @@ void (*volatile no_function)() = nullptr;
 }
 
 TEST(unwind, finds_who_called_a_null_function) {
-  if (WEFT_ASAN || WEFT_TSAN) GTEST_SKIP() << "the sanitizer takes SIGSEGV";
+  if (sanitizer::address || sanitizer::thread) GTEST_SKIP() << "the sanitizer takes SIGSEGV";
   bounds_before_signal = thread_bounds();
   struct sigaction action = {}, before = {};
   action.sa_sigaction = on_fault;

@@ -32,6 +32,7 @@
 #include "weft/base/futex_mutex.hpp"
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/base/settings.hpp"
 
 namespace weft::rt {
@@ -46,7 +47,7 @@ constexpr size_t slots_aim = size_t{1} << 20;
 // Most bytes of one reservation. 4 TiB is a 32nd of the address space of a process; sanitizers
 // lay shadow memory over much of it and need it small.
 constexpr size_t reservation_bytes_max =
-    (WEFT_TSAN || WEFT_ASAN) ? size_t{16} << 30 : size_t{4} << 40;
+    (sanitizer::thread || sanitizer::address) ? size_t{16} << 30 : size_t{4} << 40;
 // Fewest slots worth a mapping when address space is scarce.
 constexpr size_t slots_min = 4;
 // Slots guarded at a time: one system call of 15 us, or 32 of 0.8 us each. More would make one

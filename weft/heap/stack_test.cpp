@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "weft/base/os/os.hpp"
+#include "weft/base/sanitizer.hpp"
 
 namespace {
 
@@ -104,7 +105,7 @@ TEST(stack, discarded_pages_read_as_zero) {
 }
 
 TEST(stack, a_hundred_thousand_guarded_stacks_cost_few_mappings) {
-  constexpr size_t count = WEFT_ASAN || WEFT_TSAN ? 10'000 : 100'000;
+  constexpr size_t count = sanitizer::address || sanitizer::thread ? 10'000 : 100'000;
   std::vector<stack_slot> slots(count);
   stack_error error;
   // One first: without MADV_GUARD_INSTALL the crowd would use up the mappings of this process.
@@ -126,7 +127,10 @@ TEST(stack, threads_take_and_give_at_once) {
         stack_slot mine[8];
         stack_error error;
         ASSERT_EQ(stack_take(16 << 10, mine, 8, error), 8u);
-        for (const stack_slot& slot : mine) *reinterpret_cast<int*>(slot.hi - 16) = t;
+        for (const stack_slot& slot : mine) {
+          sanitizer::forget(slot.lo, slot.hi - slot.lo);
+          *reinterpret_cast<int*>(slot.hi - 16) = t;
+        }
         for (const stack_slot& slot : mine) {
           ASSERT_EQ(*reinterpret_cast<int*>(slot.hi - 16), t);
           stack_give(slot);
@@ -145,8 +149,9 @@ class stack_death : public testing::Test {
 
 // Sanitizers report the fault themselves and exit; any death by it will do.
 bool died_of_fault(int status) {
-  return WIFSIGNALED(status) ? WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS
-                             : (WEFT_ASAN || WEFT_TSAN) && WEXITSTATUS(status) != 0;
+  return WIFSIGNALED(status)
+             ? WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS
+             : (sanitizer::address || sanitizer::thread) && WEXITSTATUS(status) != 0;
 }
 
 TEST_F(stack_death, touching_the_guard_faults) {
@@ -177,7 +182,8 @@ TEST_F(stack_death, touching_an_mprotect_guard_faults) {
 }
 
 TEST_F(stack_death, mprotect_guards_run_out_with_an_error) {
-  if (WEFT_ASAN || WEFT_TSAN) GTEST_SKIP() << "sanitizers need mappings themselves";
+  if (sanitizer::address || sanitizer::thread)
+    GTEST_SKIP() << "sanitizers need mappings themselves";
   ::setenv("WEFT_DEBUG", "mprotectguards=1", 1);
   EXPECT_EXIT(exhaust_guards(), testing::ExitedWithCode(0), "");
 }
@@ -197,7 +203,8 @@ TEST_F(stack_death, mprotect_guards_run_out_with_an_error) {
 }
 
 TEST_F(stack_death, small_address_space_limit_is_an_error_not_a_crash) {
-  if (WEFT_ASAN || WEFT_TSAN) GTEST_SKIP() << "sanitizers need the address space themselves";
+  if (sanitizer::address || sanitizer::thread)
+    GTEST_SKIP() << "sanitizers need the address space themselves";
   EXPECT_EXIT(exhaust_address_space(), testing::ExitedWithCode(0), "");
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// conn: thin over rt::stream.
+// conn: thin over rt::net_fd.
 #include "weft/net/conn.hpp"
 
 #include <netinet/in.h>
@@ -10,9 +10,14 @@
 #include <array>
 #include <vector>
 
-#include "weft/net/internal/stream.hpp"
+#include "weft/net/internal/net_fd.hpp"
 
 namespace weft::net {
+
+conn::conn(const conn&) noexcept = default;
+conn& conn::operator=(const conn&) noexcept = default;
+conn& conn::operator=(conn&&) noexcept = default;
+conn::~conn() = default;
 
 result<size_t> conn::read(std::span<char> to) const {
   if (!fd_) return fail(closed);

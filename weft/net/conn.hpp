@@ -21,7 +21,7 @@
 #include "weft/net/errors.hpp"
 
 namespace weft::rt {
-class stream;
+class net_fd;
 }
 
 namespace weft::net {
@@ -31,8 +31,14 @@ using time_point = std::chrono::steady_clock::time_point;
 class WEFT_API conn {
  public:
   conn() noexcept = default;
+  // Not inline: the count is the runtime's, and orders nothing in the race detector's eyes.
+  conn(const conn&) noexcept;
+  conn(conn&&) noexcept = default;
+  conn& operator=(const conn&) noexcept;
+  conn& operator=(conn&&) noexcept;
+  ~conn();
   /// For Weft's own code.
-  explicit conn(std::shared_ptr<rt::stream> fd) noexcept : fd_(std::move(fd)) {}
+  explicit conn(std::shared_ptr<rt::net_fd> fd) noexcept : fd_(std::move(fd)) {}
   [[nodiscard]] explicit operator bool() const noexcept { return fd_ != nullptr; }
 
   /// Reads what is there, at least one byte; parks until then. 0: the peer has ended its stream
@@ -82,7 +88,7 @@ class WEFT_API conn {
 
  private:
   result<void> deadline(time_point when, bool read, bool write) const;
-  std::shared_ptr<rt::stream> fd_;
+  std::shared_ptr<rt::net_fd> fd_;
 };
 
 }  // namespace weft::net

@@ -3,6 +3,7 @@
 #include "weft/net/internal/fd_mutex.hpp"
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sched/internal/section.hpp"
 
 namespace weft::rt {
@@ -38,11 +39,18 @@ bool fd_mutex::incref() noexcept {
   return true;
 }
 
+bool fd_mutex::is_last(uint64_t state) const noexcept {
+  if ((state & (closed_bit | ref_mask)) != closed_bit) return false;
+  race_acquire(this);
+  return true;
+}
+
 bool fd_mutex::decref() noexcept {
+  race_release(this);
   // acq_rel: what every operation did happens before the destruction by the last one.
   const uint64_t old = state_.fetch_sub(ref_one, acq_rel);
   WEFT_ASSERT((old & ref_mask) != 0);
-  return ((old - ref_one) & (closed_bit | ref_mask)) == closed_bit;
+  return is_last(old - ref_one);
 }
 
 bool fd_mutex::incref_and_close() noexcept WEFT_UNCHECKED {  // wake() locks
@@ -83,6 +91,7 @@ bool fd_mutex::lock(fd_side side) noexcept WEFT_UNCHECKED {  // sleep() locks
 
 bool fd_mutex::unlock(fd_side side) noexcept WEFT_UNCHECKED {  // wake() locks
   const side_bits bits = bits_of(side);
+  race_release(this);
   uint64_t old = state_.load(relaxed);
   uint64_t next = 0;
   do {
@@ -91,7 +100,7 @@ bool fd_mutex::unlock(fd_side side) noexcept WEFT_UNCHECKED {  // wake() locks
     if ((old & bits.wait_mask) != 0) next -= bits.wait_one;
   } while (!state_.compare_exchange(old, next, acq_rel, relaxed));
   if ((old & bits.wait_mask) != 0) wake(side == fd_side::read ? readers_ : writers_, 1);
-  return (next & (closed_bit | ref_mask)) == closed_bit;
+  return is_last(next);
 }
 
 bool fd_mutex::commit_sleep(goroutine*, void* self) noexcept WEFT_UNCHECKED {

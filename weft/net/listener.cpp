@@ -13,9 +13,14 @@
 
 namespace weft::net {
 
+listener::listener(const listener&) noexcept = default;
+listener& listener::operator=(const listener&) noexcept = default;
+listener& listener::operator=(listener&&) noexcept = default;
+listener::~listener() = default;
+
 result<conn> listener::accept() const {
   if (!fd_) return fail(closed);
-  result<std::shared_ptr<rt::stream>> got = fd_->accept();
+  result<std::shared_ptr<rt::net_fd>> got = fd_->accept();
   if (!got) return fail(std::move(got.error()));
   return conn(std::move(*got));
 }

@@ -13,7 +13,13 @@ namespace weft::net {
 class WEFT_API listener {
  public:
   listener() noexcept = default;
-  explicit listener(std::shared_ptr<rt::stream> fd) noexcept : fd_(std::move(fd)) {}
+  // Not inline: as conn's.
+  listener(const listener&) noexcept;
+  listener(listener&&) noexcept = default;
+  listener& operator=(const listener&) noexcept;
+  listener& operator=(listener&&) noexcept;
+  ~listener();
+  explicit listener(std::shared_ptr<rt::net_fd> fd) noexcept : fd_(std::move(fd)) {}
   [[nodiscard]] explicit operator bool() const noexcept { return fd_ != nullptr; }
 
   /// Parks until somebody connects. Many goroutines may accept at once. net::closed after close().
@@ -28,13 +34,11 @@ class WEFT_API listener {
   /// Where it listens; the port that was chosen for ":0".
   [[nodiscard]] address addr() const;
   [[nodiscard]] int native_handle() const noexcept;
-  /// For Weft's own code.
-  [[nodiscard]] const std::shared_ptr<rt::stream>& raw() const noexcept { return fd_; }
 
   friend bool operator==(const listener&, const listener&) noexcept = default;
 
  private:
-  std::shared_ptr<rt::stream> fd_;
+  std::shared_ptr<rt::net_fd> fd_;
 };
 
 /// Listens on `address`. Networks: "tcp" (an empty host is every interface, IPv6 and IPv4),

@@ -9,4 +9,3 @@
 #include "weft/net/errors.hpp"
 #include "weft/net/listener.hpp"
 #include "weft/net/notify.hpp"
-#include "weft/net/pipe.hpp"

@@ -13,6 +13,7 @@
 
 #include <cerrno>
 
+#include "weft/base/race.hpp"
 #include "weft/net/internal/sys.hpp"
 
 namespace weft::net {
@@ -47,6 +48,7 @@ void set_tcp_defaults(int fd) noexcept {
 
 net_fd::~net_fd() {
   if (fd_ < 0) return;
+  race_acquire(&turns_);  // partner: fd_mutex, when an operation ends
   if (pd_ != nullptr) poll_evict(pd_);
   remove_path();
   destroy();
@@ -224,9 +226,9 @@ result<size_t> net_fd::write_vector(std::span<iovec> parts) {
   return out;
 }
 
-result<std::shared_ptr<stream>> net_fd::accept() {
+result<std::shared_ptr<net_fd>> net_fd::accept() {
   if (!turns_.lock(fd_side::read)) return failure("accept", net::closed);
-  result<std::shared_ptr<stream>> out;
+  result<std::shared_ptr<net_fd>> out;
   poll_result can = poll_reset(pd_, poll_mode::read);
   for (;;) {
     if (can != poll_result::ready) {

@@ -24,6 +24,7 @@
 #include <csignal>
 
 #include "weft/base/os/os.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/base/symbolize.hpp"
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/internal/report.hpp"
@@ -134,7 +135,7 @@ void wait_for_answers(uint32_t asked) noexcept {
 
 void capture_threads() noexcept {
   // ThreadSanitizer keeps a signal back until its thread calls something that it knows.
-  if (WEFT_TSAN) return;
+  if constexpr (sanitizer::thread) return;
   const int32_t self = os::thread_id();
   if (table.all != nullptr || !make_table(self)) return;
   const int number = claim_signal();

@@ -58,7 +58,7 @@ namespace {
 /// A thousand goroutines that take turns have their cells and stacks out of the first cache: fetch
 /// the cell two turns ahead, and the stack one turn ahead.
 inline void prefetch_ahead(const processor& pp) noexcept {
-#if !WEFT_TSAN  // reads a cell that a thief may have run meanwhile: harmless for a hint
+  // Reads a cell that a thief may have run meanwhile: harmless for a hint.
   if (const goroutine* second = pp.queue.peek(1); second != nullptr) __builtin_prefetch(second);
   const goroutine* first = pp.queue.peek(0);
   if (first == nullptr) return;
@@ -71,9 +71,6 @@ inline void prefetch_ahead(const processor& pp) noexcept {
   __builtin_prefetch(stack + 128);
   __builtin_prefetch(stack + 192);
   __builtin_prefetch(stack + 256);
-#else
-  (void)pp;
-#endif
 }
 }  // namespace
 

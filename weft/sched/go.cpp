@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/local.hpp"
 #include "weft/sched/task.hpp"
@@ -123,12 +124,18 @@ inline constexpr uintptr_t task_done = 1;
 }  // namespace
 
 void task_state_base::complete() noexcept {
+  race_release(&word_);
   const section entered(leaf);
   const uintptr_t before = word_.exchange(task_done, acq_rel);
   if (before != task_running) ready(reinterpret_cast<goroutine*>(before));
 }
 
 void task_state_base::wait() noexcept {
+  wait_until_done();
+  race_acquire(&word_);
+}
+
+void task_state_base::wait_until_done() noexcept {
   const section entered(may_park);
   if (word_.load(acquire) == task_done) return;
   park(
@@ -142,9 +149,18 @@ void task_state_base::wait() noexcept {
       this, wait_reason::join, this);
 }
 
-bool task_state_base::done() const noexcept { return word_.load(acquire) == task_done; }
+bool task_state_base::done() const noexcept {
+  if (word_.load(acquire) != task_done) return false;
+  race_acquire(&word_);
+  return true;
+}
 
-bool task_state_base::drop() noexcept { return references_.fetch_sub(1, acq_rel) == 1; }
+bool task_state_base::drop() noexcept {
+  race_release(&references_);
+  if (references_.fetch_sub(1, acq_rel) != 1) return false;
+  race_acquire(&references_);
+  return true;
+}
 
 // --- locals ---
 

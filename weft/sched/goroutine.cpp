@@ -10,6 +10,7 @@
 #include <new>
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/local.hpp"
@@ -127,6 +128,8 @@ goroutine* take_goroutine(size_t stack_bytes, const char*& why) noexcept {
     push_bare(this_machine()->p, gp);
     return nullptr;
   }
+  // Its accesses would look like races with those of the one that had the stack before.
+  sanitizer::forget(top->stack_lo, top->stack_hi - top->stack_lo);
   prepare_cell(gp);
   gp->flags = 0;
   gp->top = top;
@@ -152,6 +155,8 @@ void initialize_births() noexcept {
 }
 
 goroutine* take_unborn() noexcept {
+  // A fiber begins with what its creator did so far, so it is made by the creator.
+  if constexpr (sanitizer::thread) return nullptr;
   if (!stack_supply_ample() || sched.births == nullptr) return nullptr;
   goroutine* gp = take_bare(this_machine()->p);
   if (gp == nullptr) return nullptr;
@@ -176,7 +181,7 @@ void give_birth(goroutine* gp) noexcept {
   gp->top = top;
   gp->flags &= static_cast<uint8_t>(~flag_unborn);
   gp->sp = make_context(reinterpret_cast<uintptr_t>(top) & ~uintptr_t{15});
-  fiber_create(gp);
+  top->fiber.create(top->stack_lo, top->stack_hi, top->creation_pc, gp->id);
 }
 
 void give_goroutine(goroutine* gp) noexcept {
@@ -210,7 +215,7 @@ void submit_goroutine(goroutine* gp) noexcept {
     const uintptr_t limit =
         top->closure_lo != 0 ? top->closure_lo : reinterpret_cast<uintptr_t>(top);
     gp->sp = make_context(limit & ~uintptr_t{15});
-    fiber_create(gp);
+    top->fiber.create(top->stack_lo, top->stack_hi, top->creation_pc, gp->id);
   }
   arch::save_fp_control(gp->fp);  // a goroutine inherits its creator's rounding mode
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
@@ -228,7 +233,7 @@ void submit_goroutine(goroutine* gp) noexcept {
 
 namespace {
 bool commit_end(goroutine* gp, void*) noexcept {
-  fiber_destroy(gp);
+  gp->top->fiber.destroy();
   give_goroutine(gp);
   return true;
 }
@@ -247,6 +252,8 @@ void end_goroutine() {
       sched.created_without_p.fetch_sub(1, relaxed);
   }
   gp->status.store(static_cast<uint32_t>(g_status::dead), relaxed);
+  if constexpr (race_enabled)
+    if (mp->sim) sim_blocks();
   mp->commit = commit_end;
   mp->commit_g = gp;
   goroutine* next = pp != nullptr && !mp->sim ? pick_next(mp, *pp) : nullptr;

@@ -4,7 +4,6 @@
 #include "weft/sched/internal/machine.hpp"
 
 #include <cxxabi.h>
-#include <pthread.h>
 
 #include <cerrno>
 
@@ -55,32 +54,22 @@ machine* make_machine() noexcept {
   return mp;
 }
 
-/// What only the thread itself can fill in.
-void adopt_thread(machine* mp) noexcept {
+/// What only the thread itself can fill in. `runtime`: it runs no user code on its own stack.
+void adopt_thread(machine* mp, bool runtime) noexcept {
   mp->tid = os::thread_id();
   mp->exceptions = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
   mp->errno_address = &errno;
   mp->random = 0x9e3779b97f4a7c15ULL * (mp->id + 1) ^ static_cast<uint64_t>(os::monotonic_ns());
   if (mp->random == 0) mp->random = 1;
-#if WEFT_ASAN
-  pthread_attr_t attributes;
-  if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
-    void* lo = nullptr;
-    size_t bytes = 0;
-    (void)pthread_attr_getstack(&attributes, &lo, &bytes);
-    mp->g0_stack_lo = lo;
-    mp->g0_stack_bytes = bytes;
-    (void)pthread_attr_destroy(&attributes);
-  }
-#endif
-  fiber_adopt_thread(mp);
+  mp->g0_fiber.adopt_thread(runtime);
+  mp->thread_locals.find();
   set_thread_slot(mp);
 }
 
 void machine_main(void* argument) {
   auto* mp = static_cast<machine*>(argument);
   mp->in_rt.store(1, relaxed);
-  adopt_thread(mp);
+  adopt_thread(mp, true);
   prepare_signal_stack();
   if (processor* pp = mp->next_p; pp != nullptr) {
     mp->next_p = nullptr;
@@ -147,13 +136,13 @@ int start_thread_for(processor* pp, bool spinning) noexcept {
 void adopt_system_thread() noexcept {
   machine* mp = make_machine();
   mp->in_rt.store(1, relaxed);
-  adopt_thread(mp);
+  adopt_thread(mp, true);
 }
 
 /// sim::run: the calling thread becomes the machine of the world, made once.
 machine* adopt_sim_thread(machine* mp) noexcept {
   if (mp == nullptr) mp = make_machine();
-  adopt_thread(mp);
+  adopt_thread(mp, false);
   prepare_signal_stack();
   return mp;
 }
@@ -252,12 +241,6 @@ bool all_asleep() noexcept WEFT_REQUIRES(sched.lock) {
   return sched.guests.load(seq_cst) == guests;
 }
 
-#if WEFT_TSAN
-inline constexpr int sanitizer_threads = 1;  // TSan keeps one background thread
-#else
-inline constexpr int sanitizer_threads = 0;
-#endif
-
 }  // namespace
 
 void check_dead() noexcept {
@@ -267,7 +250,8 @@ void check_dead() noexcept {
   }
   // A thread that Weft has never seen may still call it some day: then this is no proof.
   const int known = sched.machine_count.load(relaxed) + 1 /* sysmon */ +
-                    static_cast<int>(sched.guests.load(relaxed) / one_guest) + sanitizer_threads;
+                    static_cast<int>(sched.guests.load(relaxed) / one_guest) +
+                    sanitizer::own_threads;
   const int there = os::thread_count();
   if (there < 0 || there > known) return;
   {
@@ -307,7 +291,7 @@ machine* attach_guest() noexcept {
   mp->guest_cell.status.store(static_cast<uint32_t>(g_status::guest), relaxed);
   mp->guest_top.cell = &mp->guest_cell;
   sched.guests.fetch_add(one_guest, seq_cst);
-  adopt_thread(mp);
+  adopt_thread(mp, false);
   prepare_signal_stack();
   mp->cur.store(&mp->guest_cell, relaxed);
   on_thread_exit([](void* slot) { detach_guest(slot); });

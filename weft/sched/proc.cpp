@@ -21,6 +21,7 @@
 #include <cstring>
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -267,6 +268,8 @@ void park(park_commit commit, void* argument, wait_reason why, const void* on) n
     guest_park(mp, commit, argument);
     return;
   }
+  if constexpr (race_enabled)
+    if (mp->sim) sim_blocks();
   mp->commit = commit;
   mp->commit_argument = argument;
   mp->commit_g = gp;

@@ -170,7 +170,7 @@ const machine* machine_of(const goroutine* gp) noexcept {
 }  // namespace
 
 // The cell's owner may write while it is read here; each field is checked before it is used.
-__attribute__((noinline, no_sanitize("thread"), no_sanitize("address"))) goroutine_snapshot
+__attribute__((noinline, no_sanitize("address"))) goroutine_snapshot
 take_snapshot(const goroutine* gp) noexcept {
   goroutine_snapshot g;
   g.cell = gp;

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/base/settings.hpp"
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/go.hpp"
@@ -40,6 +41,7 @@ std::terminate_handler previous_terminate = nullptr;
 
 void main_entry(void*) {
   main_goroutine.entry(main_goroutine.argument);
+  race_release(&main_goroutine);
   sched.main_done.store(1, seq_cst);  // from here on nobody left is not a deadlock
   // release: the result; partner: run_main()'s acquire.
   main_goroutine.done.store(1, release);
@@ -68,13 +70,12 @@ void initialize_scheduler() {
 
 void wait_for_main() noexcept {
   while (main_goroutine.done.load(acquire) == 0) {
-#if WEFT_TSAN
     // ThreadSanitizer hands a signal to its handler only inside a libc call that it knows, and this
     // thread is the one that the kernel gives the process's signals to.
-    os::sleep_ns(1'000'000);
-#else
-    os::futex_wait(main_goroutine.done, 0, -1);
-#endif
+    if constexpr (sanitizer::thread)
+      os::sleep_ns(1'000'000);
+    else
+      os::futex_wait(main_goroutine.done, 0, -1);
   }
 }
 
@@ -138,6 +139,7 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
     sched.guests.fetch_add(one_guest_parked, seq_cst);
   }
   wait_for_main();
+  race_acquire(&main_goroutine);
   {
     const section entered(leaf);
     sched.guests.fetch_sub(one_guest_parked, seq_cst);

@@ -10,10 +10,6 @@ namespace weft::rt {
 
 namespace {
 
-// The figures are read while their owners change them, without a lock: a snapshot for the eye, each
-// a word that the hardware reads whole. That is a race by the letter, and meant.
-#define WEFT_SNAPSHOT __attribute__((no_sanitize("thread")))
-
 /// Collects one report and writes it in few system calls. Printf formatting of integers allocates
 /// nothing.
 class line_writer {
@@ -38,7 +34,7 @@ class line_writer {
   size_t used_ = 0;
 };
 
-WEFT_SNAPSHOT void add_processors(line_writer& out) noexcept {
+void add_processors(line_writer& out) noexcept {
   const uint32_t procs = sched.procs.load(acquire);
   for (uint32_t i = 0; i < procs; ++i) {
     processor& pp = *sched.all_p[i];
@@ -54,7 +50,7 @@ WEFT_SNAPSHOT void add_processors(line_writer& out) noexcept {
   }
 }
 
-WEFT_SNAPSHOT void add_machines(line_writer& out) noexcept {
+void add_machines(line_writer& out) noexcept {
   for (machine* mp = sched.all_machines.load(acquire); mp != nullptr; mp = mp->all_link) {
     const goroutine* gp = mp->cur.load(relaxed);
     const uintptr_t grant = mp->grant.load(relaxed);
@@ -76,7 +72,7 @@ WEFT_SNAPSHOT void add_machines(line_writer& out) noexcept {
   }
 }
 
-WEFT_SNAPSHOT void add_goroutines(line_writer& out) noexcept {
+void add_goroutines(line_writer& out) noexcept {
   const uint32_t cells = goroutine_cells();
   for (uint32_t i = 0; i < cells; ++i) {
     const goroutine* gp = all_goroutine(i);
@@ -90,7 +86,7 @@ WEFT_SNAPSHOT void add_goroutines(line_writer& out) noexcept {
 
 }  // namespace
 
-WEFT_SNAPSHOT void print_schedtrace(bool detailed) noexcept {
+void print_schedtrace(bool detailed) noexcept {
   static const int64_t start = os::monotonic_ns();
   line_writer out;
   const uint32_t procs = sched.procs.load(acquire);

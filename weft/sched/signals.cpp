@@ -156,7 +156,6 @@ void on_fatal_signal(int number, siginfo_t* info, void* context) noexcept {
     told = tell(out, s, *info, frame);
   }
   message_is_written();
-  sim_note_death(fd);
   if (level != traceback_level::none) {
     if (told == story::fatal && level < traceback_level::all) level = traceback_level::all;
     if (told == story::bare && level < traceback_level::system) level = traceback_level::system;

@@ -13,6 +13,7 @@
 #include <new>
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/base/report_writer.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/internal/scheduler.hpp"
@@ -68,6 +69,8 @@ void stop_livelock(machine* mp, goroutine* gp) noexcept {
 }  // namespace
 
 int64_t sim_now() noexcept { return world.now; }
+
+void sim_blocks() noexcept { race_release(&world); }
 
 void sim_ready(goroutine* gp) noexcept { world.chooser.add(gp); }
 
@@ -447,6 +450,7 @@ void wait() {
       rt::park(nullptr, nullptr, rt::wait_reason::semacquire, nullptr);
     }
   }
+  rt::race_acquire(&rt::world);
   if (taken) panic("weft::sim::wait: another goroutine waits already");
 }
 
@@ -476,8 +480,12 @@ void run(const options& how, rt::callable_ref f) {
   root->top->closure = &f;
   root->top->creation_pc = 0;
   submit_goroutine(root);
-  sim_loop();
+  {
+    const sanitizer::unseen scheduler;
+    sim_loop();
+  }
 
+  race_acquire(&world);  // every goroutine has ended, or stands still for ever
   std::string verdict = verdict_of_run();
   if (!verdict.empty()) {
     verdict += abandon_goroutines();

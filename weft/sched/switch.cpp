@@ -14,17 +14,6 @@
 #include "weft/base/panic.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
-#if WEFT_ASAN
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
-#if WEFT_TSAN
-#include <sanitizer/tsan_interface.h>
-#define WEFT_NO_TSAN __attribute__((no_sanitize("thread"), noinline))
-#else
-#define WEFT_NO_TSAN __attribute__((noinline))
-#endif
-
 namespace weft::rt {
 
 namespace {
@@ -51,28 +40,9 @@ inline void enter_goroutine(machine* mp, goroutine* gp, const arch::fp_control& 
   }
 }
 
-#if WEFT_ASAN
-inline void sanitizer_start(machine* mp, goroutine* from, goroutine* to, bool last) noexcept {
-  void** save = from != nullptr ? &from->top->asan_fake_stack : &mp->g0_asan_fake_stack;
-  const void* lo =
-      to != nullptr ? reinterpret_cast<const void*>(to->top->stack_lo) : mp->g0_stack_lo;
-  const size_t bytes = to != nullptr ? to->top->stack_hi - to->top->stack_lo : mp->g0_stack_bytes;
-  // null: the fake stack of a goroutine that ends is destroyed, else it would leak.
-  __sanitizer_start_switch_fiber(last ? nullptr : save, lo, bytes);
+inline sanitizer::fiber& fiber_of(machine* mp, goroutine* gp) noexcept {
+  return gp != nullptr ? gp->top->fiber : mp->g0_fiber;
 }
-inline void sanitizer_finish(machine* mp, goroutine* self) noexcept {
-  void* fake = self != nullptr ? self->top->asan_fake_stack : mp->g0_asan_fake_stack;
-  __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
-}
-#elif WEFT_TSAN
-inline void sanitizer_start(machine* mp, goroutine*, goroutine* to, bool) noexcept {
-  __tsan_switch_to_fiber(to != nullptr ? to->top->tsan_fiber : mp->g0_tsan_fiber, 0);
-}
-inline void sanitizer_finish(machine*, goroutine*) noexcept {}
-#else
-inline void sanitizer_start(machine*, goroutine*, goroutine*, bool) noexcept {}
-inline void sanitizer_finish(machine*, goroutine*) noexcept {}
-#endif
 
 inline __attribute__((always_inline)) void change_stack(machine* mp, goroutine* from, goroutine* to,
                                                         bool last) noexcept {
@@ -87,29 +57,30 @@ inline __attribute__((always_inline)) void change_stack(machine* mp, goroutine* 
   uintptr_t* save = from != nullptr ? &from->sp : &mp->g0_sp;
   const uintptr_t load = to != nullptr ? to->sp : mp->g0_sp;
   mp->cur.store(to, relaxed);
-  sanitizer_start(mp, from, to, last);
+  fiber_of(mp, from).leave_for(fiber_of(mp, to), last);
+  if (to != nullptr) mp->thread_locals.forget();
   arch::switch_stacks(save, load);
 }
 
 }  // namespace
 
-WEFT_NO_TSAN void transfer(machine* mp, goroutine* from, goroutine* to) noexcept {
+__attribute__((noinline)) void transfer(machine* mp, goroutine* from, goroutine* to) noexcept {
   if (held_locks() != 0 && from != nullptr) [[unlikely]]
     report_held_locks(from, false);
   change_stack(mp, from, to, false);
   // Another thread, maybe: nothing read before the switch is used but `from`, which is ours.
-  sanitizer_finish(this_machine(), from);
+  fiber_of(this_machine(), from).resumed();
   finish_switch();
 }
 
-WEFT_NO_TSAN void transfer_last(machine* mp, goroutine* from, goroutine* to) noexcept {
+__attribute__((noinline)) void transfer_last(machine* mp, goroutine* from, goroutine* to) noexcept {
   if (held_locks() != 0) [[unlikely]]
     report_held_locks(from, true);
   change_stack(mp, from, to, true);
   bug("a goroutine that had ended was resumed");
 }
 
-WEFT_NO_TSAN void finish_switch() noexcept {
+__attribute__((noinline)) void finish_switch() noexcept {
   machine* mp = this_machine();
   park_commit commit = mp->commit;
   if (commit == nullptr) return;
@@ -126,33 +97,13 @@ WEFT_NO_TSAN void finish_switch() noexcept {
     global_put(gp), wake_p();
 }
 
-#if WEFT_TSAN
-void fiber_create(goroutine* gp) noexcept { gp->top->tsan_fiber = __tsan_create_fiber(0); }
-void fiber_destroy(goroutine* gp) noexcept {
-  if (gp->top->tsan_fiber != nullptr) __tsan_destroy_fiber(gp->top->tsan_fiber);
-  gp->top->tsan_fiber = nullptr;
-}
-void fiber_adopt_thread(machine* mp) noexcept { mp->g0_tsan_fiber = __tsan_get_current_fiber(); }
-#else
-void fiber_create(goroutine*) noexcept {}
-void fiber_destroy(goroutine*) noexcept {}
-void fiber_adopt_thread(machine*) noexcept {}
-#endif
-
 }  // namespace weft::rt
 
 /// First C++ function of every goroutine. Not noexcept, and nothing here catches: an exception that
 /// nobody handles must find the end of the stack, so that terminate() sees the whole of it.
 extern "C" __attribute__((visibility("hidden"))) void weft_goroutine_start() {
   using namespace weft::rt;
-#if WEFT_ASAN
-  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
-  // The last frames of whoever had this stack before never returned: their redzones are still
-  // there.
-  const uintptr_t stack_lo = this_machine()->cur.load(relaxed)->top->stack_lo;
-  __asan_unpoison_memory_region(reinterpret_cast<void*>(stack_lo),
-                                reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) - stack_lo);
-#endif
+  this_machine()->cur.load(relaxed)->top->fiber.begun();
   finish_switch();
   {
     machine* mp = this_machine();

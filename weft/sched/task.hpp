@@ -34,6 +34,8 @@ class WEFT_API task_state_base {
   std::exception_ptr exception;
 
  private:
+  void wait_until_done() noexcept;
+
   // running -> done, or running -> (goroutine that waits) -> done. Release by complete(), acquire
   // by wait(): the result is visible to the joiner.
   atomic<uintptr_t> word_{0};

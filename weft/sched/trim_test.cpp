@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdio>
 
+#include "weft/base/sanitizer.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/run.hpp"
@@ -52,7 +53,7 @@ TEST(Trim, ColdStacksGoBackAndAreUsedAgain) {
       const weft::rt::section entered;
       weft::rt::trim_stacks(later);
     }
-    if (!WEFT_ASAN && !WEFT_TSAN) {
+    if (!weft::rt::sanitizer::address && !weft::rt::sanitizer::thread) {
       EXPECT_LT(resident_pages(), warm - crowd);
     }
     // A few at a time: parts of trimmed batches are taken, and given back with warm ones.

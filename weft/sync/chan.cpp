@@ -43,6 +43,7 @@ void destroy(hchan* c) noexcept {
   }
   const element_ops& ops = *c->ops;
   for (size_t left = c->count.load(relaxed); left > 0; --left) {
+    if constexpr (race_enabled) c->race_places[c->recv_index].sent.acquire();
     destroy_element(ops, c->at(c->recv_index));
     c->recv_index = c->after(c->recv_index);
   }
@@ -64,7 +65,11 @@ hchan* make_hchan(const element_ops& ops, int64_t capacity) {
   const size_t offset = buffer_offset(ops);
   if (capacity < 0 || static_cast<uint64_t>(capacity) > (chan_bytes_max - offset) / ops.bytes)
     panic("makechan: size out of range");
-  const size_t bytes = offset + static_cast<size_t>(capacity) * ops.bytes;
+  size_t bytes = offset + static_cast<size_t>(capacity) * ops.bytes;
+  const size_t places_at =
+      (bytes + alignof(race_place) - 1) / alignof(race_place) * alignof(race_place);
+  if constexpr (race_enabled)
+    bytes = places_at + static_cast<size_t>(capacity) * sizeof(race_place);
   if (sim_enabled) [[unlikely]]
     sim_allocation();
   void* memory = ::operator new(bytes, alignment_of(ops));
@@ -72,7 +77,10 @@ hchan* make_hchan(const element_ops& ops, int64_t capacity) {
   c->capacity = static_cast<size_t>(capacity);
   c->buffer = static_cast<std::byte*>(memory) + offset;
   c->ops = &ops;
-  c->word_elements = is_word(ops);
+  c->word_elements = !race_enabled && is_word(ops);
+  if constexpr (race_enabled)
+    c->race_places =
+        std::launder(reinterpret_cast<race_place*>(static_cast<std::byte*>(memory) + places_at));
   return c;
 }
 
@@ -97,16 +105,90 @@ void hchan::check() const noexcept {
   WEFT_CHECK_SLOW(capacity == 0 || (recv_index + n) % capacity == send_index);
 }
 
+namespace {
+
+/// Says what is ordered when an element changes hands, as Go's racesync and racenotify do. A timer
+/// is no goroutine: race_note_time().
+///
+/// A buffered send: what came before it happens before the receive; the receive that made room
+/// happens before it goes on.
+void race_note_sent(hchan& c, size_t place) noexcept {
+  if constexpr (race_enabled) {
+    if (c.timer != nullptr) return;
+    c.race_places[place].sent.release();
+    c.race_places[place].received.acquire();
+  }
+}
+
+void race_note_received(hchan& c, size_t place) noexcept {
+  if constexpr (race_enabled) {
+    if (c.timer != nullptr) return;
+    c.race_places[place].received.release();
+    c.race_places[place].sent.acquire();
+  }
+}
+
+/// An element goes to, or comes from, one who waits.
+void race_note_meeting(hchan& c, sudog& waiter) noexcept {
+  if constexpr (race_enabled) {
+    if (c.timer != nullptr) return;
+    waiter.from_waker.release();
+    if (c.capacity == 0) waiter.from_waiter.acquire();
+  }
+}
+
+/// The waiter's half of an operation on a buffer, by its waker: releases `edge` as if it did.
+[[maybe_unused]] void race_release_for(sudog& waiter, race_edge& edge) noexcept {
+  if constexpr (race_enabled) {
+    if ((waiter.g->flags & flag_guest) == 0) {
+      const sanitizer::as_if it(waiter.g->top->fiber);
+      edge.release();
+    } else {
+      // A thread's clock is its own. So it goes through ours: more is ordered than need be, for
+      // foreign threads that wait on a buffered channel only.
+      waiter.from_waiter.acquire();
+      edge.release();
+    }
+  }
+}
+
+/// A sender waits at a full buffer, and a receive has made room for its element.
+void race_note_refilled(hchan& c, size_t place, sudog& sender) noexcept {
+  if constexpr (race_enabled) race_release_for(sender, c.race_places[place].sent);
+}
+
+/// A receive is over, but for its elements' edges.
+void race_note_outcome(hchan& c, chan_status status) noexcept {
+  if (status == chan_status::closed) race_note_closed(c);
+  if (status == chan_status::ok && c.timer != nullptr) race_note_time(c);
+}
+
+/// A receiver waits at an empty buffer: as if the element went through it.
+void race_note_through(hchan& c, sudog& receiver) noexcept {
+  if constexpr (race_enabled) {
+    if (c.timer != nullptr || c.capacity == 0) return;
+    const size_t place = c.recv_index;
+    race_note_sent(c, place);
+    race_release_for(receiver, c.race_places[place].received);
+    c.recv_index = c.send_index = c.after(place);
+  }
+}
+
+}  // namespace
+
 chan_status send_locked(hchan& c, void* element, sudog** wakes) noexcept {
   c.check();
   if (c.closed.load(relaxed) != 0) return chan_status::closed;
   if (sudog* receiver = c.recvq.dequeue(); receiver != nullptr) {
+    race_note_meeting(c, *receiver);
+    race_note_through(c, *receiver);
     move_element(*c.ops, receiver->element, element);
     *wakes = receiver;
     return chan_status::ok;
   }
   const size_t n = c.count.load(relaxed);
   if (n == c.capacity) return chan_status::would_block;
+  race_note_sent(c, c.send_index);
   move_element(*c.ops, c.at(c.send_index), element);
   c.send_index = c.after(c.send_index);
   c.count.store(n + 1, relaxed);
@@ -120,15 +202,20 @@ chan_status recv_locked(hchan& c, void* slot, sudog** wakes) noexcept {
   if (n == 0) {
     if (sender == nullptr)
       return c.closed.load(relaxed) != 0 ? chan_status::closed : chan_status::would_block;
+    race_note_meeting(c, *sender);
     move_element(*c.ops, slot, sender->element);
     *wakes = sender;
     return chan_status::ok;
   }
-  void* head = c.at(c.recv_index);
+  if (sender != nullptr) race_note_meeting(c, *sender);
+  const size_t place = c.recv_index;
+  race_note_received(c, place);
+  void* head = c.at(place);
   relocate_element(*c.ops, slot, head);
-  c.recv_index = c.after(c.recv_index);
+  c.recv_index = c.after(place);
   if (sender != nullptr) {
     // The buffer was full: the place that became free is the tail. Order is kept.
+    race_note_refilled(c, place, *sender);
     move_element(*c.ops, head, sender->element);
     c.send_index = c.recv_index;
     *wakes = sender;
@@ -154,7 +241,9 @@ WEFT_UNCHECKED chan_status send_and_leave(hchan* c, void* element, bool wait) no
     self.element = element;
     self.c = c;
     c->sendq.push_back(&self);
+    self.from_waiter.release();
     park_unlock(c->lock, wait_reason::chan_send, c);
+    if (self.success) self.from_waker.acquire();
     status = self.success ? chan_status::ok : chan_status::closed;
   }
   leave_section();
@@ -173,9 +262,12 @@ WEFT_UNCHECKED chan_status recv_and_leave(hchan* c, void* slot, bool wait) noexc
     self.element = slot;
     self.c = c;
     c->recvq.push_back(&self);
+    self.from_waiter.release();
     park_unlock(c->lock, wait_reason::chan_receive, c);
+    if (self.success && c->timer == nullptr) self.from_waker.acquire();
     status = self.success ? chan_status::ok : chan_status::closed;
   }
+  race_note_outcome(*c, status);
   leave_section();
   return status;
 }
@@ -211,7 +303,10 @@ __attribute__((noinline)) WEFT_UNCHECKED chan_status recv_any(hchan* c, void* sl
     // Empty, then open: nothing was there at the first load. acquire: partner close_locked(); a
     // channel seen closed must be looked at again, for elements may have come before the close.
     if (c->closed.load(acquire) == 0) return chan_status::would_block;
-    if (c->looks_empty()) return chan_status::closed;
+    if (c->looks_empty()) {
+      race_note_closed(*c);
+      return chan_status::closed;
+    }
   }
   enter_section(may_park);
   if (c->timer != nullptr) [[unlikely]]
@@ -235,6 +330,8 @@ __attribute__((noinline)) WEFT_UNCHECKED chan_status recv_rest(hchan* c, void* s
 // The fast paths: a word through the buffer, nobody waiting, nothing asked of this thread. They are
 // leaves: whatever is not that simple goes on in a function called last.
 WEFT_UNCHECKED chan_status chan_send(hchan* c, void* element, bool wait) noexcept {
+  if constexpr (race_enabled)
+    if (c != nullptr) race_note_send(*c, element, __builtin_return_address(0));
   if (c == nullptr || !c->word_elements || !try_enter_section()) [[unlikely]]
     return send_any(c, element, wait);
   if (!c->lock.try_lock()) [[unlikely]] {
@@ -270,6 +367,7 @@ WEFT_UNCHECKED chan_status chan_recv(hchan* c, void* slot, bool wait) noexcept {
 }
 
 sudog* close_locked(hchan& c) noexcept {
+  c.race_closed.release();
   // release: partner: the acquire load in chan_recv(); elements sent before are visible then.
   c.closed.store(1, release);
   sudog* chain = nullptr;
@@ -293,6 +391,7 @@ void wake_closed(sudog* chain) noexcept {
 
 WEFT_UNCHECKED void chan_close(hchan* c) {
   if (c == nullptr) panic("close of nil channel");
+  race_note_close(*c, __builtin_return_address(0));
   bool was_closed;
   {
     section s;

@@ -19,6 +19,11 @@ void cond::enqueue(waiter& self) noexcept {
 }
 
 void cond::sleep(waiter& self) noexcept {
+  sleep_until_notified(self);
+  self.sg.from_waker.acquire();
+}
+
+void cond::sleep_until_notified(waiter& self) noexcept {
   const rt::section s(rt::may_park);
   // acquire: partner: the release in notify().
   if (self.state.load(rt::acquire) == notified) return;
@@ -45,6 +50,7 @@ void cond::abandon(waiter& self) noexcept {
 
 void cond::notify(waiter* w) noexcept {
   rt::goroutine* gp = w->sg.g;
+  w->sg.from_waker.release();
   // acq_rel: partners: both orders in sleep(). If it was not parked, *w is gone from here on.
   if (w->state.exchange(notified, rt::acq_rel) != parked) return;
   gp->top->wake_value = w;

@@ -67,6 +67,7 @@ class WEFT_API cond {
 
   void enqueue(waiter& self) noexcept;
   void sleep(waiter& self) noexcept;
+  void sleep_until_notified(waiter& self) noexcept;
   void abandon(waiter& self) noexcept;
   static void notify(waiter* w) noexcept;
   static waiter* owner_of(rt::sudog* sg) noexcept { return static_cast<waiter*>(sg->element); }

@@ -4,6 +4,7 @@
 #include "weft/sync/context.hpp"
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sync/internal/context_node.hpp"
 #include "weft/sync/internal/hchan.hpp"
 #include "weft/sync/internal/parking.hpp"
@@ -55,6 +56,7 @@ WEFT_UNCHECKED void close_done(hchan* c, sudog**& tail) noexcept {
 WEFT_UNCHECKED void end_node(cancel_node& n, uint32_t how, const error& why, cancel_node*& pending,
                              context_callback*& callbacks, sudog**& waiters_tail) noexcept {
   n.cause = why;
+  race_release(&n);  // partner: race_acquire() wherever a context tells that it has ended
   // release: partner: the acquire in err(): the cause is written. Before the channel is closed,
   // so that whoever sees that finds an error.
   n.state.store(how, release);
@@ -76,8 +78,11 @@ WEFT_UNCHECKED void end_node(cancel_node& n, uint32_t how, const error& why, can
 }
 
 void unref_callback(context_callback* c) noexcept {
+  race_release(&c->refs);  // partner: whoever destroys the function
   // acq_rel: as in release_chan().
-  if (c->refs.fetch_sub(1, acq_rel) == 1) delete c;
+  if (c->refs.fetch_sub(1, acq_rel) != 1) return;
+  race_acquire(&c->refs);
+  delete c;
 }
 
 void run_callback(void* argument) {
@@ -86,6 +91,7 @@ void run_callback(void* argument) {
     ~at_end() { unref_callback(c); }
   };
   const at_end guard{static_cast<context_callback*>(argument)};
+  race_acquire(guard.c);
   guard.c->f();
 }
 
@@ -153,6 +159,8 @@ WEFT_UNCHECKED void propagate_cancel(cancel_node& n) noexcept {
   if (state == context_live) {
     attach(*above, n);
   } else {
+    race_acquire(above);
+    race_release(&n);
     n.cause = above->cause;
     n.state.store(state, release);
   }
@@ -166,8 +174,12 @@ void retain_context(context_node* n) noexcept {
 }
 
 void release_context(context_node* n) noexcept {
-  // A loop, not a recursion: a chain may be long. acq_rel: as in release_chan().
-  while (n != nullptr && !n->immortal() && n->refs.fetch_sub(1, acq_rel) == 1) {
+  // A loop, not a recursion: a chain may be long.
+  while (n != nullptr && !n->immortal()) {
+    race_release(&n->refs);  // partner: whoever destroys a value
+    // acq_rel: as in release_chan().
+    if (n->refs.fetch_sub(1, acq_rel) != 1) return;
+    race_acquire(&n->refs);
     context_node* parent = n->parent;
     destroy_node(n);
     n = parent;
@@ -216,6 +228,7 @@ context_callback* add_callback(const context& ctx, callback_function f) {
   c->is_callback = true;
   c->ctx = ctx;
   c->f = std::move(f);
+  race_release(c);  // partner: run_callback()
   cancel_node* n = ctx.node()->canceller;
   if (n == nullptr) {
     c->refs.store(1, relaxed);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sync/context.hpp"
 #include "weft/sync/internal/context_node.hpp"
 #include "weft/sync/internal/hchan.hpp"
@@ -33,7 +34,11 @@ WEFT_UNCHECKED rt::hchan* context::done_raw() const {
   if (rt::hchan* c = n->done.load(rt::relaxed); c != nullptr) return c;
   rt::hchan* c = made.detach();
   // Nobody knows it yet, so nobody waits on it.
-  if (n->state.load(rt::relaxed) != rt::context_live) c->closed.store(1, rt::relaxed);
+  if (n->state.load(rt::relaxed) != rt::context_live) {
+    // Whoever gets the channel gets it from here, so nobody else need acquire this.
+    rt::race_acquire(n);
+    c->closed.store(1, rt::relaxed);
+  }
   n->done.store(c, rt::release);
   return c;
 }
@@ -52,6 +57,7 @@ error context::err() const noexcept {
     const rt::lock_scope held(n->top->lock);
     state = n->state.load(rt::relaxed);
   }
+  rt::race_acquire(n);
   return (state & rt::context_expired) != 0 ? deadline_exceeded : canceled;
 }
 

@@ -2,6 +2,7 @@
 // Contexts, timers and groups under seeded schedules, in virtual time: exact to the nanosecond.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <vector>
 
 #include "weft/sched/runtime.hpp"
@@ -64,7 +65,7 @@ TEST(ContextSim, DeadlinesAreExactInVirtualTime) {
 TEST(ContextSim, AfterFuncRunsOrIsStoppedNeverBoth) {
   explore([] {
     auto [ctx, cancel] = weft::with_cancel(weft::background());
-    int ran = 0;
+    std::atomic<int> ran{0};
     int stopped = 0;
     std::vector<weft::stop_func> stops;
     for (int i = 0; i < 4; ++i) stops.push_back(weft::after_func(ctx, [&ran] { ++ran; }));

@@ -6,8 +6,22 @@
 #include <string>
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 
 namespace weft {
+
+group::state_handle::state_handle(const state_handle& other) noexcept : state_(other.state_) {
+  state_->refs.fetch_add(1, rt::relaxed);
+}
+
+group::state_handle::~state_handle() {
+  if (state_ == nullptr) return;
+  rt::race_release(state_);
+  // acq_rel: the last one destroys what the others used; partner: the other releases.
+  if (state_->refs.fetch_sub(1, rt::acq_rel) != 1) return;
+  rt::race_acquire(state_);
+  delete state_;
+}
 
 void group::state::enter() {
   if (tokens != nullptr) tokens.send({});

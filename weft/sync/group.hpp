@@ -10,11 +10,11 @@
 // process, as with weft::go.
 #pragma once
 
-#include <memory>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
+#include "weft/base/atomic.hpp"
 #include "weft/base/error.hpp"
 #include "weft/base/export.hpp"
 #include "weft/sync/context.hpp"
@@ -27,7 +27,7 @@ struct group_and_context;
 
 class WEFT_API group {
  public:
-  group() : state_(std::make_shared<state>()) {}
+  group() : state_(new state) {}
   group(const group&) WEFT_DELETED("weft: a group is not copied: refer to it");
   group(group&&) noexcept = default;
   group& operator=(group&&) noexcept = default;
@@ -65,6 +65,8 @@ class WEFT_API group {
     cancel_cause_func cancel;
     mutex lock;
     error first;  // under lock
+    /// The group and its goroutines.
+    rt::atomic<uint32_t> refs{1};
 
     void enter();
     [[nodiscard]] bool try_enter();
@@ -72,6 +74,23 @@ class WEFT_API group {
     void leave(error outcome);
   };
 
+  /// A counted pointer. Not std::shared_ptr: copying one orders those who do it, and starting a
+  /// goroutine of a group must not order it after those that have ended.
+  class WEFT_API state_handle {
+   public:
+    explicit state_handle(state* owned) noexcept : state_(owned) {}
+    state_handle(const state_handle& other) noexcept;
+    state_handle(state_handle&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    state_handle& operator=(state_handle other) noexcept {
+      std::swap(state_, other.state_);
+      return *this;
+    }
+    ~state_handle();
+    state* operator->() const noexcept { return state_; }
+
+   private:
+    state* state_;
+  };
   /// What F returns says how it went, or nothing.
   template <class F>
   static constexpr bool runs = requires(F& f) {
@@ -109,7 +128,7 @@ class WEFT_API group {
     }
   }
 
-  std::shared_ptr<state> state_;
+  state_handle state_;
 };
 
 /// For `auto [g, ctx] = with_group(parent)`.

@@ -2,6 +2,7 @@
 // Locks, conditions, wait groups and semaphores under seeded schedules.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -59,7 +60,7 @@ TEST(RwMutexSim, Excludes) { excludes<weft::rw_mutex>(); }
 TEST(MutexSim, StarvationHandsOver) {
   explore([] {
     weft::mutex m;
-    bool stop = false;
+    std::atomic<bool> stop{false};
     // Two that hold it most of the time, in virtual milliseconds, and one that wants it too.
     auto hog = [&] {
       while (!stop) {
@@ -84,8 +85,8 @@ TEST(MutexSim, StarvationHandsOver) {
 TEST(RwMutexSim, ReadersShareAndWritersDoNot) {
   explore([] {
     weft::rw_mutex m;
-    int readers = 0;
-    int writers = 0;
+    std::atomic<int> readers{0};
+    std::atomic<int> writers{0};
     weft::wait_group all;
     for (int g = 0; g < 3; ++g)
       all.go([&] {
@@ -175,7 +176,7 @@ TEST(WaitGroupSim, MayDieRightAfterWait) {
   explore([] {
     for (int round = 0; round < 5; ++round) {
       auto wg = std::make_unique<weft::wait_group>();
-      int done = 0;
+      std::atomic<int> done{0};
       for (int g = 0; g < 3; ++g) wg->go([&] { ++done; });
       wg->wait();
       wg.reset();
@@ -204,7 +205,7 @@ TEST(OnceSim, RunsOnce) {
 TEST(SemaphoreSim, CancellationsLoseNoUnits) {
   explore([] {
     weft::semaphore s(3);
-    int used = 0;
+    std::atomic<int> used{0};
     weft::wait_group all;
     for (int g = 0; g < 5; ++g)
       all.go([&, g] {

@@ -34,9 +34,27 @@ bool mutex::try_lock() noexcept {
   uint32_t old = state_.load(rt::relaxed);
   // Ends: each failure means that somebody else's step succeeded; then it is mostly held.
   while ((old & (locked | starving)) == 0) {
-    if (state_.compare_exchange(old, old | locked, rt::acquire, rt::relaxed)) return true;
+    if (state_.compare_exchange(old, old | locked, rt::acquire, rt::relaxed)) {
+      rt::race_acquire(this);
+      return true;
+    }
   }
   return false;
+}
+
+void mutex::lock_seen() noexcept {
+  if (rt::attention.load(rt::relaxed) != 0) rt::attend();
+  uint32_t free = 0;
+  // acquire: as in lock().
+  if (!state_.compare_exchange(free, locked, rt::acquire, rt::relaxed)) lock_slow();
+  rt::race_acquire(this);
+}
+
+void mutex::unlock_seen() noexcept {
+  rt::race_release(this);
+  uint32_t only_locked = locked;
+  // release: as in unlock().
+  if (!state_.compare_exchange(only_locked, 0, rt::release, rt::relaxed)) unlock_slow();
 }
 
 void mutex::lock_slow() noexcept {

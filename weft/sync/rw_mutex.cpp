@@ -28,7 +28,29 @@ WEFT_UNCHECKED rw_mutex::~rw_mutex() {
   lock_.unlock();
 }
 
-WEFT_UNCHECKED void rw_mutex::lock() noexcept {
+// Readers are not ordered among themselves: what they did is released at one address, for writers,
+// and what writers did at another, for all. As in Go.
+void rw_mutex::lock() noexcept {
+  lock_to_write();
+  rt::race_acquire(&readers_);
+  rt::race_acquire(&lock_);
+}
+
+void rw_mutex::lock_shared_seen() noexcept {
+  if (rt::attention.load(rt::relaxed) != 0) rt::attend();
+  // acquire: as in lock_shared().
+  if (readers_.fetch_add(1, rt::acquire) + 1 < 0) lock_shared_slow();
+  rt::race_acquire(&readers_);
+}
+
+void rw_mutex::unlock_shared_seen() noexcept {
+  rt::race_release(&lock_);
+  // release: as in unlock_shared().
+  const int32_t left = readers_.fetch_sub(1, rt::release) - 1;
+  if (left < 0) unlock_shared_slow(left);
+}
+
+WEFT_UNCHECKED void rw_mutex::lock_to_write() noexcept {
   rt::section s(rt::may_park);
   lock_.lock();
   rt::sudog self;
@@ -60,6 +82,10 @@ WEFT_UNCHECKED bool rw_mutex::try_lock() noexcept {
       !writer_ && readers_.compare_exchange(none, -readers_max, rt::acquire, rt::relaxed);
   if (taken) writer_ = true;
   lock_.unlock();
+  if (taken) {
+    rt::race_acquire(&readers_);
+    rt::race_acquire(&lock_);
+  }
   return taken;
 }
 
@@ -70,7 +96,9 @@ WEFT_UNCHECKED void rw_mutex::unlock() noexcept {
     lock_.unlock();
     rt::fatal("sync: Unlock of unlocked RWMutex");
   }
-  // release: partner: the acquire in lock_shared() and lock(). All who have come are in now.
+  rt::race_release(&readers_);
+  // release: partner: the acquire in lock_shared() and lock_to_write(). All who have come are in
+  // now.
   const int32_t came = readers_.fetch_add(readers_max, rt::release) + readers_max;
   rt::sudog* readers = nullptr;
   rt::sudog** tail = &readers;
@@ -121,7 +149,10 @@ bool rw_mutex::try_lock_shared() noexcept {
   // Ends: each failure means that somebody else's step succeeded.
   while (readers >= 0) {
     // acquire: as in lock_shared().
-    if (readers_.compare_exchange(readers, readers + 1, rt::acquire, rt::relaxed)) return true;
+    if (readers_.compare_exchange(readers, readers + 1, rt::acquire, rt::relaxed)) {
+      rt::race_acquire(&readers_);
+      return true;
+    }
   }
   return false;
 }

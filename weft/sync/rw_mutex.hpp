@@ -15,6 +15,7 @@
 #include "weft/base/atomic.hpp"
 #include "weft/base/export.hpp"
 #include "weft/base/futex_mutex.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sync/internal/waiter.hpp"
 
 namespace weft {
@@ -39,6 +40,7 @@ class WEFT_API rw_mutex {
 
   /// May park.
   void lock_shared() noexcept {
+    if constexpr (rt::race_enabled) return lock_shared_seen();
     if (rt::attention.load(rt::relaxed) != 0) [[unlikely]]
       rt::attend();
     // acquire: partner: the release in unlock().
@@ -49,6 +51,7 @@ class WEFT_API rw_mutex {
   [[nodiscard]] bool try_lock_shared() noexcept;
   /// Never parks. Fatal `sync: RUnlock of unlocked RWMutex`.
   void unlock_shared() noexcept {
+    if constexpr (rt::race_enabled) return unlock_shared_seen();
     // release: partner: the acquire in lock() and try_lock().
     const int32_t left = readers_.fetch_sub(1, rt::release) - 1;
     if (left < 0) [[unlikely]]
@@ -58,6 +61,10 @@ class WEFT_API rw_mutex {
  private:
   static constexpr int32_t readers_max = 1 << 30;  // Go's limit
 
+  // What the detector sees are edges, and not the words: rw_mutex.cpp.
+  void lock_shared_seen() noexcept;
+  void unlock_shared_seen() noexcept;
+  void lock_to_write() noexcept;
   void lock_shared_slow() noexcept;
   void unlock_shared_slow(int32_t left) noexcept;
 

@@ -86,6 +86,31 @@ chan_status try_locked(const scase& k, sudog** wakes) noexcept WEFT_REQUIRES(k.c
                                      : recv_locked(*k.c, k.element, wakes);
 }
 
+/// What the detector must know of a select before it chooses.
+void race_note_cases(const scase* cases, int n, void* call_pc) noexcept {
+  if constexpr (race_enabled) {
+    for (int i = 0; i < n; ++i)
+      if (cases[i].what == scase::kind::send && cases[i].c != nullptr)
+        race_note_send(*cases[i].c, cases[i].element, call_pc);
+  }
+}
+
+/// And when it has chosen. `winner`: who was woken, or null.
+select_outcome race_note_chosen(const scase* cases, select_outcome out, sudog* winner) noexcept {
+  if constexpr (race_enabled) {
+    const scase& chosen = cases[out.index];
+    const bool is_channel = chosen.what == scase::kind::send || chosen.what == scase::kind::recv;
+    if (!is_channel) return out;
+    if (out.status == chan_status::closed)
+      race_note_closed(*chosen.c);
+    else if (chosen.c->timer != nullptr)
+      race_note_time(*chosen.c);
+    else if (winner != nullptr)
+      winner->from_waker.acquire();
+  }
+  return out;
+}
+
 /// Step 1. False: nothing was ready.
 WEFT_UNCHECKED bool poll_one_by_one(select_frame& f, select_outcome& out) noexcept {
   // A time limit that is not positive is ready from the start: one of the ready.
@@ -190,6 +215,7 @@ void wait_on_all(select_frame& f) noexcept {
     sg.claimed = &f.claimed;
     sg.ticket = index;
     (k.what == scase::kind::send ? k.c->sendq : k.c->recvq).push_back(&sg);
+    sg.from_waiter.release();
   }
   if (f.timer >= 0) {
     f.timer_wait.g = gp;
@@ -204,7 +230,7 @@ void wait_on_all(select_frame& f) noexcept {
 
 /// Step 4.
 WEFT_UNCHECKED select_outcome leave_queues(select_frame& f) noexcept {
-  const auto* winner = static_cast<const sudog*>(current()->top->wake_value);
+  auto* winner = static_cast<sudog*>(current()->top->wake_value);
   for (int i = 0; i < f.poll_count; ++i) {
     sudog& sg = *f.wait_of(f.lock_order[i]);
     if (&sg == winner) continue;
@@ -214,8 +240,10 @@ WEFT_UNCHECKED select_outcome leave_queues(select_frame& f) noexcept {
   }
   // Also when it has won: until its `fire` has returned, the node must stay.
   if (f.timer >= 0) (void)disarm_wait(f.node);
-  return {static_cast<int>(winner->ticket),
-          winner->success ? chan_status::ok : chan_status::closed};
+  return race_note_chosen(
+      f.cases,
+      {static_cast<int>(winner->ticket), winner->success ? chan_status::ok : chan_status::closed},
+      winner);
 }
 
 }  // namespace
@@ -229,10 +257,11 @@ WEFT_UNCHECKED select_outcome select_go(scase* cases, std::byte* waits, uint16_t
                  .claimed = atomic<uint32_t>{0},
                  .node = {},
                  .timer_wait = {}};
+  race_note_cases(cases, n, __builtin_return_address(0));
   section s(may_park);
   sort_cases_out(f, n);
   select_outcome out{};
-  if (poll_one_by_one(f, out)) return out;
+  if (poll_one_by_one(f, out)) return race_note_chosen(cases, out, nullptr);
   // One channel was looked at in one moment already; with several, a value may have moved between.
   if (f.otherwise >= 0 && f.poll_count <= 1) return {f.otherwise, chan_status::ok};
   if (f.poll_count == 0 && f.timer < 0) park_forever(wait_reason::select_no_cases);
@@ -245,7 +274,7 @@ WEFT_UNCHECKED select_outcome select_go(scase* cases, std::byte* waits, uint16_t
     if (status == chan_status::would_block) continue;
     unlock_all(f, false);
     if (wakes != nullptr) wake(wakes, true);
-    return {f.poll_order[i], status};
+    return race_note_chosen(cases, {f.poll_order[i], status}, nullptr);
   }
   if (f.otherwise >= 0) {
     unlock_all(f, false);

@@ -7,6 +7,7 @@
 #include "weft/sync/semaphore.hpp"
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sync/internal/hchan.hpp"
 #include "weft/sync/internal/parking.hpp"
 #include "weft/sync/internal/select.hpp"
@@ -44,7 +45,13 @@ WEFT_UNCHECKED void semaphore::give_back(int64_t n) noexcept {
   rt::wake_closed(chain);
 }
 
-WEFT_UNCHECKED result<void> semaphore::acquire(const context& ctx, int64_t n) {
+result<void> semaphore::acquire(const context& ctx, int64_t n) {
+  result<void> taken = acquire_unseen(ctx, n);
+  if (taken) rt::race_acquire(this);
+  return taken;
+}
+
+WEFT_UNCHECKED result<void> semaphore::acquire_unseen(const context& ctx, int64_t n) {
   if (error ended = ctx.err()) return fail(std::move(ended));
   rt::hchan* done = ctx.done_raw();
   rt::hchan granted;
@@ -92,11 +99,13 @@ WEFT_UNCHECKED bool semaphore::try_acquire(int64_t n) noexcept {
   lock_.lock();
   const bool taken = take_locked(n);
   lock_.unlock();
+  if (taken) rt::race_acquire(this);
   return taken;
 }
 
 WEFT_UNCHECKED void semaphore::release(int64_t n) {
   bool too_many;
+  rt::race_release(this);
   {
     const rt::section s;
     lock_.lock();

@@ -32,6 +32,7 @@ class WEFT_API semaphore {
   void release(int64_t n = 1);
 
  private:
+  [[nodiscard]] result<void> acquire_unseen(const context& ctx, int64_t n);
   [[nodiscard]] bool take_locked(int64_t n) noexcept WEFT_REQUIRES(lock_);
   [[nodiscard]] rt::sudog* grant_locked() noexcept WEFT_REQUIRES(lock_);
   void give_back(int64_t n) noexcept;

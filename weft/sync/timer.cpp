@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sched/internal/timer_node.hpp"
 #include "weft/sched/runtime.hpp"
 #include "weft/sync/internal/hchan.hpp"
@@ -89,6 +90,7 @@ hchan* make_timer_channel(int64_t duration_ns, int64_t period_ns) {
   t.due_ns = deadline_after(now_ns(), duration_ns);
   {
     const section s;
+    race_release(&t);
     arm(t.node, t.due_ns, period_ns);
   }
   return handle.detach();
@@ -114,12 +116,15 @@ WEFT_UNCHECKED bool reset_timer_channel(hchan* c, int64_t duration_ns, int64_t p
   t.due_ns = due;
   t.period_ns = period_ns;
   t.quiet = false;
+  race_release(&t);
   (void)rearm(t.node, due, period_ns);
   c->lock.unlock_kept();
   return pending;
 }
 
 void poll_channel_timer(hchan& c) noexcept { deliver(*c.timer, now_ns()); }
+
+void race_note_time(hchan& c) noexcept { race_acquire(c.timer); }
 
 void free_channel_timer(channel_timer* timer) noexcept {
   if (!timer->quiet) {
@@ -143,8 +148,10 @@ struct func_timer {
 namespace {
 
 void unref(func_timer* t) noexcept {
+  race_release(&t->refs);  // partner: whoever destroys the function
   // acq_rel: as in release_chan().
   if (t->refs.fetch_sub(1, acq_rel) != 1) return;
+  race_acquire(&t->refs);
   {
     const section s;
     (void)disarm_wait(t->node);
@@ -158,6 +165,7 @@ void run_func(void* argument) {
     ~at_end() { unref(t); }
   };
   const at_end guard{static_cast<func_timer*>(argument)};
+  race_acquire(&guard.t->node);
   guard.t->f();
 }
 
@@ -180,6 +188,7 @@ func_timer* make_func_timer(int64_t duration_ns, callback_function f) {
   t->node.fire = fire_func;
   t->node.argument = t;
   const section s;
+  race_release(&t->node);  // partner: run_func()
   t->due_ns = deadline_after(now_ns(), duration_ns);
   arm(t->node, t->due_ns);
   return t;
@@ -205,6 +214,7 @@ WEFT_UNCHECKED bool reset_func_timer(func_timer* t, int64_t duration_ns) noexcep
   t->lock.lock();
   const bool prevented = t->due_ns != never_ns;
   if (!prevented) t->refs.fetch_add(1, relaxed);
+  race_release(&t->node);
   t->due_ns = due;
   (void)rearm(t->node, due);
   t->lock.unlock();

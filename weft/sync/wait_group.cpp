@@ -7,6 +7,7 @@
 #include "weft/sync/wait_group.hpp"
 
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sync/internal/parking.hpp"
 
 namespace weft {
@@ -21,14 +22,25 @@ namespace {
 void wait_group::add(int delta) {
   if (rt::sim_enabled) [[unlikely]]
     rt::sim_point();
+  if (delta < 0) rt::race_release(this);
   const uint64_t change = static_cast<uint64_t>(static_cast<int64_t>(delta)) << 32;
   // acq_rel: every done() happens before wait() returns, through the done() that wakes it.
   const uint64_t state = state_.fetch_add(change, rt::acq_rel) + change;
   const int32_t counter = counter_of(state);
   if (counter < 0) panic("sync: negative WaitGroup counter");
+  // The first add() must be ordered with wait(): as if it read what the first waiter writes.
+  if (delta > 0 && counter == delta) race_note(true, __builtin_return_address(0));
   if (waiters_of(state) == 0) return;
   if (delta > 0 && counter == delta) panic_misuse();
   if (counter == 0) wake_waiters(state);
+}
+
+void wait_group::race_note(bool read, void* call_pc) noexcept {
+  const rt::race_caller user(call_pc);
+  if (read)
+    rt::race_read(&lock_);
+  else
+    rt::race_write(&lock_);
 }
 
 WEFT_UNCHECKED void wait_group::wake_waiters(uint64_t seen) {
@@ -60,7 +72,10 @@ WEFT_UNCHECKED void wait_group::wait() {
   if (rt::sim_enabled) [[unlikely]]
     rt::sim_point();
   // acquire: partner: the release in add().
-  if (counter_of(state_.load(rt::acquire)) == 0) return;
+  if (counter_of(state_.load(rt::acquire)) == 0) {
+    rt::race_acquire(this);
+    return;
+  }
   bool reused;
   {
     const rt::section s(rt::may_park);
@@ -69,13 +84,16 @@ WEFT_UNCHECKED void wait_group::wait() {
     do {  // ends: each failure means that somebody else's step succeeded
       if (counter_of(state) == 0) {
         lock_.unlock();
+        rt::race_acquire(this);
         return;
       }
     } while (!state_.compare_exchange(state, state + 1, rt::acquire, rt::acquire));
+    if (waiters_of(state) == 0) race_note(false, __builtin_return_address(0));
     rt::sudog self;
     self.g = rt::current();
     queue_.push_back(&self);
     rt::park_unlock(lock_, rt::wait_reason::wait_group_wait, this);
+    rt::race_acquire(this);
     reused = state_.load(rt::relaxed) != 0;
   }
   if (reused) panic("sync: WaitGroup is reused before previous Wait has returned");

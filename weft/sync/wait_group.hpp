@@ -65,6 +65,7 @@ class WEFT_API wait_group {
   static int32_t counter_of(uint64_t state) noexcept { return static_cast<int32_t>(state >> 32); }
   static uint32_t waiters_of(uint64_t state) noexcept { return static_cast<uint32_t>(state); }
   void wake_waiters(uint64_t seen);
+  void race_note(bool read, void* call_pc) noexcept;
 
   rt::atomic<uint64_t> state_{0};
   rt::futex_mutex lock_{rt::lock_rank::sync};

@@ -54,14 +54,10 @@ void heavy_fence() noexcept;
 extern bool membarrier_active;
 /// The cheap side: between `store own flag` and `load the other's`. Partner: heavy_fence().
 inline void light_fence() noexcept {
-#if WEFT_TSAN
-  fence(seq_cst);
-#else
   if (membarrier_active) [[likely]]
     compiler_fence();
   else
     fence(seq_cst);
-#endif
 }
 
 // --- memory ------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ class fd_mutex {
   };
   void sleep(queue& q) noexcept;
   void wake(queue& q, uint64_t count) noexcept;
+  [[nodiscard]] bool is_last(uint64_t state) const noexcept;
   static bool commit_sleep(goroutine* gp, void* self) noexcept;
 
   atomic<uint64_t> state_{0};

@@ -14,6 +14,7 @@
 
 #include "weft/base/arch/arch.hpp"
 #include "weft/base/atomic.hpp"
+#include "weft/base/sanitizer.hpp"
 
 namespace weft::rt {
 
@@ -137,8 +138,7 @@ struct goroutine_top {
   /// goroutine after park() returns. Ordered by ready()'s queue operation.
   void* wake_value = nullptr;
   local_entry* locals = nullptr;
-  void* tsan_fiber = nullptr;
-  void* asan_fake_stack = nullptr;
+  [[no_unique_address]] sanitizer::fiber fiber;
   char name[32] = {};
 };
 static_assert(sizeof(goroutine_top) <= 256);

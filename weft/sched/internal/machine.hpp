@@ -74,10 +74,8 @@ struct alignas(64) machine {
   void* signal_stack = nullptr;  // ours for this thread, signals.cpp; null: it has its own
   goroutine guest_cell{};        // the cell of a guest
   goroutine_top guest_top{};
-  void* g0_tsan_fiber = nullptr;
-  void* g0_asan_fake_stack = nullptr;
-  const void* g0_stack_lo = nullptr;
-  size_t g0_stack_bytes = 0;
+  [[no_unique_address]] sanitizer::fiber g0_fiber;
+  [[no_unique_address]] sanitizer::thread_locals thread_locals;
   uint64_t random = 0;  // xorshift state: steal order, select order
 };
 

@@ -129,10 +129,6 @@ void transfer(machine* mp, goroutine* from, goroutine* to) noexcept;
 [[noreturn]] void transfer_last(machine* mp, goroutine* from, goroutine* to) noexcept;
 /// First thing on a new goroutine's stack, and after every switch.
 void finish_switch() noexcept;
-/// Sanitizers: fibers of a goroutine and of a thread.
-void fiber_create(goroutine* gp) noexcept;
-void fiber_destroy(goroutine* gp) noexcept;
-void fiber_adopt_thread(machine* mp) noexcept;
 
 // --- proc.cpp ---
 void run_queue_put(processor& pp, goroutine* gp, bool next) noexcept;
@@ -199,6 +195,9 @@ void print_schedtrace(bool detailed) noexcept;
 // --- sim.cpp ---
 int64_t sim_now() noexcept;
 void sim_ready(goroutine* gp) noexcept;
+/// The current goroutine parks or ends: what it did so far happens before sim::wait() and run()
+/// return.
+void sim_blocks() noexcept;
 void sim_enter(machine* mp, section_kind kind) noexcept;
 /// Runs a goroutine's body and notes an exception as the world's failure.
 void sim_call(void (*entry)(void*), void* closure) noexcept;

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "weft/base/sanitizer.hpp"
+
 namespace weft::rt {
 
 struct element_ops {
@@ -35,7 +37,10 @@ inline bool is_word(const element_ops& ops) noexcept {
   return ops.move == nullptr && ops.destroy == nullptr && ops.bytes == sizeof(void*);
 }
 
+/// The move is the runtime's: whose stack or buffer it touches is ordered by the channel's lock.
+/// The sender's reading of the element is noted where it sends.
 inline void move_element(const element_ops& ops, void* to, void* from) noexcept {
+  const sanitizer::unseen moving;
   if (ops.move != nullptr)
     ops.move(to, from);
   else if (ops.bytes == sizeof(void*))  // numbers and pointers: one move, no call
@@ -45,6 +50,7 @@ inline void move_element(const element_ops& ops, void* to, void* from) noexcept 
 }
 
 inline void destroy_element(const element_ops& ops, void* element) noexcept {
+  const sanitizer::unseen ending;
   if (ops.destroy != nullptr) ops.destroy(element);
 }
 

@@ -22,6 +22,7 @@
 #include <cstdint>
 
 #include "weft/base/futex_mutex.hpp"
+#include "weft/base/race.hpp"
 #include "weft/sync/internal/channel.hpp"
 #include "weft/sync/internal/element.hpp"
 #include "weft/sync/internal/waiter.hpp"
@@ -29,6 +30,13 @@
 namespace weft::rt {
 
 struct channel_timer;
+
+/// The edges of one place of a buffer: of its last send, and of its last receive. The k-th receive
+/// on a channel of capacity C happens before the (k+C)-th send completes, which uses its place.
+struct race_place {
+  [[no_unique_address]] race_edge sent;
+  [[no_unique_address]] race_edge received;
+};
 
 struct hchan {
   futex_mutex lock{lock_rank::channel};
@@ -43,6 +51,10 @@ struct hchan {
   size_t recv_index = 0;
   std::byte* buffer = nullptr;
   const element_ops* ops = nullptr;
+  /// race_enabled: one for each place, behind the buffer; else null.
+  race_place* race_places = nullptr;
+  /// What happened before close(), for those who find the channel closed.
+  [[no_unique_address]] race_edge race_closed;
   wait_queue recvq;
   wait_queue sendq;
   /// Elements are copied as one machine word: the fast paths handle only those. Set when made.
@@ -63,6 +75,24 @@ struct hchan {
   }
   void check() const noexcept WEFT_REQUIRES(lock);
 };
+
+/// As if the caller used `c` for sending, and read the element at `element`: Go's detector reports
+/// a send that is not ordered with close(), and so does ours.
+inline void race_note_send(hchan& c, void* element, void* call_pc) noexcept {
+  if constexpr (race_enabled) {
+    const race_caller user(call_pc);
+    race_read(&c);
+    race_read(element, c.ops->bytes);
+  }
+}
+inline void race_note_close(hchan& c, void* call_pc) noexcept {
+  const race_caller user(call_pc);
+  race_write(&c);
+}
+/// A receiver goes on because `c` is closed.
+inline void race_note_closed(hchan& c) noexcept { c.race_closed.acquire(); }
+/// A receiver of a timer's channel goes on: what set the timer happened before.
+void race_note_time(hchan& c) noexcept;
 
 /// One attempt under the lock. `wakes` receives a waiter that the caller wakes after unlocking.
 [[nodiscard]] chan_status send_locked(hchan& c, void* element, sudog** wakes) noexcept

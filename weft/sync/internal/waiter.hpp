@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/race.hpp"
 
 namespace weft::rt {
 
@@ -38,6 +39,9 @@ struct sudog {
   /// Written by the waker before ready(): true: by a value, or the lock is handed over; false: the
   /// channel was closed.
   bool success = false;
+  /// What the waiter did before it waits, for its waker; and what its waker did, for the waiter.
+  [[no_unique_address]] race_edge from_waiter;
+  [[no_unique_address]] race_edge from_waker;
 };
 
 /// First in, first out; push_front for those who lost a race through no fault of their own.

@@ -15,6 +15,7 @@
 
 #include "weft/base/os/linux/errno_scope.hpp"
 #include "weft/base/os/os.hpp"
+#include "weft/base/sanitizer.hpp"
 
 namespace weft::rt::os {
 
@@ -57,9 +58,7 @@ void* thread_main(void* argument) {
 }
 
 size_t usable_stack_bytes(size_t wanted) noexcept {
-#if WEFT_ASAN || WEFT_TSAN
-  wanted *= 4;  // instrumented frames are two to three times as large
-#endif
+  if (sanitizer::address) wanted *= 4;  // instrumented frames are two to three times as large
   long least = ::sysconf(_SC_THREAD_STACK_MIN);
   if (least > 0 && wanted < static_cast<size_t>(least)) wanted = static_cast<size_t>(least);
   return (wanted + page_bytes - 1) & ~(page_bytes - 1);
