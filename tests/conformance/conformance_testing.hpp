@@ -11,6 +11,7 @@
 
 #include "weft/base/atomic.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/internal/section.hpp"
 #include "weft/sched/run.hpp"

@@ -186,12 +186,11 @@ void check_semaphore(sema_kind kind, uint32_t seed) {
   constexpr size_t workers = 4;
   weft::semaphore s(3);
   recorder<sema_op> record(workers);
-  const auto made = weft::with_cancel(weft::background());
-  const weft::context& ctx = made.ctx;
-  with_workers(workers, [&](size_t w) {
+  auto [ctx, cancel] = weft::with_cancel(weft::background());
+  with_workers(workers, [&, &ctx = ctx, &cancel = cancel](size_t w) {
     std::mt19937 random(seed + static_cast<uint32_t>(w));
     for (int i = 0; i < 6; ++i) {
-      if (kind == sema_kind::cancellations && w == 0 && i == 3) made.cancel();
+      if (kind == sema_kind::cancellations && w == 0 && i == 3) cancel();
       const bool tries = kind != sema_kind::cancellations && random() % 3 == 0;
       const int64_t units = kind == sema_kind::units_of_one ? 1 : 1 + random() % 3;
       sema_op op{tries ? sema_call::try_acquire : sema_call::acquire, units};

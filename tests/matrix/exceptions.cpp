@@ -12,6 +12,7 @@
 
 #include "matrix.hpp"
 #include "weft/base/atomic.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/sync/chan.hpp"
 
 using matrix::crew;
@@ -326,9 +327,8 @@ MATRIX_CASE(failed_allocation) {
       try {
         size_t too_much = ~size_t{0} / 4;
         hop();
-#if WEFT_ASAN || WEFT_TSAN
-        throw std::bad_alloc();  // their allocators end the process
-#endif
+        // Their allocators end the process.
+        if (weft::rt::sanitizer::address || weft::rt::sanitizer::thread) throw std::bad_alloc();
         char* never = new char[too_much];
         asm volatile("" ::"r"(never) : "memory");  // else compilers leave out what nobody uses
         delete[] never;

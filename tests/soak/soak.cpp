@@ -47,7 +47,7 @@ constexpr int64_t resident_slack_kib = 24 << 10;
 constexpr int64_t resident_slack_short_kib = 96 << 10;
 constexpr int long_run_s = 120;
 // Shadow memory grows with what was ever touched.
-constexpr bool sanitized = WEFT_ASAN || WEFT_TSAN;
+constexpr bool sanitized = weft::rt::sanitizer::address || weft::rt::sanitizer::thread;
 // An activity that does nothing for so long hangs.
 constexpr int stuck_s = 60;
 

@@ -12,8 +12,6 @@
 
 #include "tests/model/checker/engine.hpp"
 
-#define WEFT_TSAN 0
-#define WEFT_ASAN 0
 #define WEFT_MODEL 1
 
 namespace weft::rt {
