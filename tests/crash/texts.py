@@ -27,17 +27,19 @@ NAMED = {
 }
 # Texts without a golden report: a file that has a test of it, or why there can be none.
 REFUSAL = "needs a kernel that refuses memory or threads at this very moment"
+SWEPT = "tests/faults/sweep.py refuses each of them in turn"
 ELSEWHERE = {
     "sync: WaitGroup misuse: Add called concurrently with Wait": "a race of two threads by nature",
     "notify_context: cannot watch for signals: ": REFUSAL,
     "out of memory: the sim's processor": REFUSAL,
-    "out of address space: a P's timers": REFUSAL,
-    "out of address space: 128 MiB for the run queue": REFUSAL,
-    "out of address space: processor ": REFUSAL,
-    "out of address space: a thread's record is refused": REFUSAL,
-    "no thread for %d goroutines that wait": REFUSAL,
-    "cannot start the monitor thread: ": REFUSAL,
-    "netpoll: no epoll descriptor in a forked child": REFUSAL,
+    "out of address space: a P's timers": SWEPT,
+    "out of address space: processor ": SWEPT,
+    "out of address space: a thread's record": SWEPT,
+    "no thread for %d goroutines": SWEPT,
+    "cannot start the monitor thread: ": SWEPT,
+    "out of memory: pthread_atfork": REFUSAL,
+    "weft used in the child of a fork()": "tests/processes/fork_test.cpp",
+    "out of address space: 128 MiB for the run queue": SWEPT,
     "weft: this kernel's pages are ": "needs a kernel with other pages",
     "more than %d timers armed on one P": "16 million timers",
     "more than 16777216 goroutines": "64 GiB of stacks",

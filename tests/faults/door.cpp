@@ -3,6 +3,7 @@
 // (--wrap), Weft's and the scenarios', and no library's; production code has no hook at all.
 //
 //   FAULT=DOOR:K:ERRNO[:COUNT]   calls K to K + COUNT - 1 of that door fail (COUNT: 1; 0: for ever)
+//   FAULT=realtime:1:SECONDS:0   the clock on the wall jumps, to and fro, by so much at each look
 //   FAULT_COUNTS=1               prints "counts DOOR=N ..." when the program ends
 #include "door.hpp"
 
@@ -50,13 +51,14 @@ enum door : int {
   accept_door,
   recv_door,
   send_door,
+  realtime_door,
   door_count
 };
 constexpr const char* names[] = {
     "mmap",        "madvise",      "mprotect", "clone",     "futex_wait",   "membarrier_register",
     "membarrier",  "epoll_create", "eventfd",  "epoll_ctl", "epoll_pwait2", "epoll_wait",
     "sigaltstack", "sigaction",    "open",     "socket",    "bind",         "listen",
-    "connect",     "accept",       "recv",     "send"};
+    "connect",     "accept",       "recv",     "send",      "realtime"};
 static_assert(sizeof names / sizeof *names == door_count);
 
 std::atomic<long> counts[door_count];
@@ -240,6 +242,16 @@ ssize_t __real_send(int, const void*, size_t, int);
 ssize_t __wrap_send(int fd, const void* from, size_t bytes, int flags) {
   FAIL_AT(send_door);
   return __real_send(fd, from, bytes, flags);
+}
+
+int __real_clock_gettime(clockid_t, timespec*);
+int __wrap_clock_gettime(clockid_t which, timespec* now) {
+  const int result = __real_clock_gettime(which, now);
+  if (which == CLOCK_REALTIME) {
+    const int step_seconds = fails(realtime_door);
+    now->tv_sec += counts[realtime_door].load() % 2 == 0 ? step_seconds : -step_seconds;
+  }
+  return result;
 }
 
 }  // extern "C"

@@ -97,6 +97,7 @@ def main(program, scenario, only=None):
     faults = [f"{door}:{at}:{getattr(errno, name)}:{many}"
               for door, errnos in ERRNOS.items() if only in (None, door)
               for name, many in errnos for at in points(int(counts[door]))]
+    faults += ["realtime:1:86400:0"] if only in (None, "realtime") else []
     limits = [(which, value) for which, values in LIMITS.items() if only in (None, "limits")
               for value in values]
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:

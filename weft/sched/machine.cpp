@@ -141,6 +141,7 @@ void adopt_system_thread() noexcept {
 
 /// sim::run: the calling thread becomes the machine of the world, made once.
 machine* adopt_sim_thread(machine* mp) noexcept {
+  refuse_forked_child();
   if (mp == nullptr) mp = make_machine();
   adopt_thread(mp, false);
   prepare_signal_stack();
@@ -261,6 +262,32 @@ void check_dead() noexcept {
   fatal("all goroutines are asleep - deadlock!");
 }
 
+// --- forks ---
+// A child has the thread that called fork() and no other: not the ones that hold our locks, our Ps
+// or the other goroutines. It may call exec and _exit. Whatever of Weft it uses would wait for
+// ever, so it dies at the door: its thread has no P, and a thread without one takes the slow path.
+
+namespace {
+
+void mark_forked_child() {
+  sched.forked.store(1, relaxed);
+  if (machine* mp = this_machine(); mp != nullptr) mp->grant.store(grant_none, relaxed);
+}
+
+}  // namespace
+
+void watch_forks() noexcept {
+  if (os::on_fork_in_child(mark_forked_child) != 0)
+    fatal("out of memory: pthread_atfork is refused");
+}
+
+void refuse_forked_child() noexcept {
+  if (sched.forked.load(relaxed) == 0) return;
+  fatal(
+      "weft used in the child of a fork(): it has only the thread that forked; call exec or "
+      "_exit there, or use posix_spawn");
+}
+
 // --- guests ---
 
 namespace {
@@ -282,6 +309,7 @@ void detach_guest(void* argument) noexcept {
 }  // namespace
 
 machine* attach_guest() noexcept {
+  refuse_forked_child();
   machine* mp = make_machine();
   mp->is_guest = true;
   mp->grant.store(grant_none, relaxed);

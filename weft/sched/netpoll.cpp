@@ -78,8 +78,6 @@ struct alignas(64) poll_desc {
   timer_node write_timer;
   /// Next in the pool; under pool.lock.
   poll_desc* free_link = nullptr;
-  /// Next of all states ever made; written once before it is published.
-  poll_desc* all_link = nullptr;
 
   atomic<uintptr_t>& word(poll_mode mode) noexcept {
     return mode == poll_mode::read ? reader : writer;
@@ -92,8 +90,6 @@ struct poller {
   /// Protects `free` and initialization. Nothing is taken under it.
   futex_mutex lock{lock_rank::leaf};
   poll_desc* free = nullptr;
-  /// All states, for netpoll_after_fork(). Pushed under `lock`.
-  poll_desc* all = nullptr;
   int epoll_fd = -1;
   int wake_fd = -1;
   atomic<uint32_t> initialized{0};
@@ -245,8 +241,7 @@ poll_desc* take_desc() noexcept {
       pd->write_timer.fire = fire_write;
       pd->write_timer.argument = pd;
       pd->free_link = poll.free;
-      pd->all_link = poll.all;
-      poll.free = poll.all = pd;
+      poll.free = pd;
     }
   }
   poll_desc* pd = poll.free;
@@ -332,17 +327,6 @@ void netpoll_break() noexcept {
   if (!netpoll_initialized()) return;
   uint32_t none = 0;
   if (poll.wake_pending.compare_exchange(none, 1, seq_cst, relaxed)) write_wake();
-}
-
-void netpoll_after_fork() noexcept {
-  if (!netpoll_initialized()) return;
-  os::close_fd(poll.epoll_fd);
-  os::close_fd(poll.wake_fd);
-  poll.wake_pending.store(0, relaxed);
-  const int failure = create_descriptors();
-  if (failure != 0) fatal("netpoll: no epoll descriptor in a forked child (errno %d)", failure);
-  for (poll_desc* pd = poll.all; pd != nullptr; pd = pd->all_link)
-    if (pd->fd >= 0) (void)add_to_epoll(pd, pd->fd);
 }
 
 // --- called by net/ ---

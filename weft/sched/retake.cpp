@@ -100,6 +100,7 @@ bool resolve_grant(machine* mp) noexcept {
 }  // namespace
 
 __attribute__((noinline)) void enter_slow(machine* mp, section_kind kind) noexcept {
+  refuse_forked_child();
   if (mp->is_guest) return;
   if (mp->sim) {
     sim_enter(mp, kind);

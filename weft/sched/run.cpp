@@ -65,6 +65,7 @@ void initialize_scheduler() {
   if (const int error = netpoll_init(); error != 0)
     fatal("netpoll: epoll or eventfd failed, errno %d (descriptors? ulimit -n)", error);
   install_reports();
+  watch_forks();
   previous_terminate = std::set_terminate(on_terminate);
 }
 
@@ -117,6 +118,7 @@ void initialize_runtime(bool with_monitor) {
 }
 
 void run_main(const options& how, void (*entry)(void*), void* argument) {
+  refuse_forked_child();
   machine* mp = this_machine();
   if (mp != nullptr && !mp->is_guest)
     panic("weft::run: called from a goroutine; the runtime is already running");

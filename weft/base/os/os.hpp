@@ -37,6 +37,8 @@ bool signal_thread(int32_t tid, int number, void* value) noexcept;
 /// Sleeps this thread (not the goroutine); restarts after signals.
 void sleep_ns(int64_t duration_ns) noexcept;
 void yield_thread() noexcept;
+/// `f` will run in the child of every fork(), in its only thread. 0 or an errno.
+int on_fork_in_child(void (*f)()) noexcept;
 /// The letter in the third field of /proc/self/task/TID/stat ('R', 'S', 'D', ...), or 0 if the
 /// thread is gone. `fd` caches the open file between calls: start with -1, close_fd when done.
 char thread_state(int32_t tid, int& fd) noexcept;
@@ -45,8 +47,8 @@ int thread_count() noexcept;
 void close_fd(int fd) noexcept;
 
 // --- asymmetric fence --------------------------------------------------------------------------
-/// Registers for membarrier(PRIVATE_EXPEDITED). Returns whether it works. Call again in the child
-/// of a fork. `force_plain` behaves as if the kernel had refused it.
+/// Registers for membarrier(PRIVATE_EXPEDITED). Returns whether it works. `force_plain` behaves as
+/// if the kernel had refused it.
 bool membarrier_register(bool force_plain) noexcept;
 /// Runs a full fence on every CPU that runs a thread of this process; partner of light_fence().
 void heavy_fence() noexcept;

@@ -45,8 +45,6 @@ void netpoll(int64_t delay_ns, g_list& out) noexcept;
 void netpoll_break() noexcept;
 /// Goroutines parked on I/O without being sure to end (they keep the process from being dead).
 [[nodiscard]] uint32_t netpoll_waiters() noexcept;
-/// Re-creates everything in the child of a fork.
-void netpoll_after_fork() noexcept;
 
 // --- called by net/ ---
 enum class poll_mode : uint8_t { read, write };

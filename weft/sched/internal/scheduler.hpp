@@ -72,6 +72,8 @@ struct scheduler {
   atomic<int64_t> refused_since{0};
   atomic<int32_t> refused_errno{0};
   size_t stack_bytes = 0;  // default slot size
+  // 1 in the child of a fork(), whose only thread it is written and read by.
+  atomic<uint32_t> forked{0};
 };
 extern scheduler sched;
 
@@ -167,6 +169,10 @@ void start_m(processor* pp, bool spinning) noexcept;
 /// sysmon: tries again what start_m was refused while goroutines wait, and ends the process if that
 /// does not help and nobody runs.
 void retry_refused_start(int64_t now) noexcept;
+/// From now on the child of a fork() that uses the runtime dies and says why.
+void watch_forks() noexcept;
+/// Slow paths call it: every use of the runtime in a forked child comes by one.
+void refuse_forked_child() noexcept;
 /// Parks this thread on the idle list until it is given a P.
 void stop_m(machine* mp) noexcept;
 /// Reports a deadlock if nothing can ever run again. Takes sched.lock.

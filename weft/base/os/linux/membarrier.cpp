@@ -31,7 +31,7 @@ WEFT_OS_CALL void heavy_fence() noexcept {
   const int refused = errno;
   // ENOMEM: the kernel allocates a set of CPUs. The slow command needs none, and orders the same.
   if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
-  bug("membarrier failed, errno %d; after fork() the child must register again", refused);
+  bug("membarrier failed, errno %d", refused);
 }
 
 }  // namespace weft::rt::os

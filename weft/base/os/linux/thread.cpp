@@ -139,6 +139,8 @@ void sleep_ns(int64_t duration_ns) noexcept {
   }
 }
 
+int on_fork_in_child(void (*f)()) noexcept { return ::pthread_atfork(nullptr, nullptr, f); }
+
 void yield_thread() noexcept { ::sched_yield(); }
 
 WEFT_OS_CALL char thread_state(int32_t tid, int& fd) noexcept {
