@@ -52,13 +52,14 @@ enum door : int {
   recv_door,
   send_door,
   realtime_door,
+  together_door,
   door_count
 };
 constexpr const char* names[] = {
     "mmap",        "madvise",      "mprotect", "clone",     "futex_wait",   "membarrier_register",
     "membarrier",  "epoll_create", "eventfd",  "epoll_ctl", "epoll_pwait2", "epoll_wait",
     "sigaltstack", "sigaction",    "open",     "socket",    "bind",         "listen",
-    "connect",     "accept",       "recv",     "send",      "realtime"};
+    "connect",     "accept",       "recv",     "send",      "realtime",     "process_madvise"};
 static_assert(sizeof names / sizeof *names == door_count);
 
 std::atomic<long> counts[door_count];
@@ -149,6 +150,7 @@ long __wrap_syscall(long number, ...) {
   if (number == SYS_membarrier && a[0] == MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
     FAIL_AT(register_door);
   if (number == SYS_membarrier && a[0] == MEMBARRIER_CMD_PRIVATE_EXPEDITED) FAIL_AT(barrier_door);
+  if (number == SYS_process_madvise) FAIL_AT(together_door);
   return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 

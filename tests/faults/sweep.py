@@ -18,6 +18,7 @@ import sys
 ERRNOS = {
     "mmap": [("ENOMEM", 1), ("ENOMEM", 0)],
     "madvise": [("ENOMEM", 1), ("EINVAL", 0), ("EAGAIN", 1)],
+    "process_madvise": [("ENOMEM", 1), ("ENOSYS", 0), ("EPERM", 0)],
     "mprotect": [("ENOMEM", 1)],
     "clone": [("EAGAIN", 1), ("EAGAIN", 3), ("EAGAIN", 0)],
     "futex_wait": [("EINTR", 1), ("EAGAIN", 1), ("EINTR", 20)],

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a program on valgrind; --kv: the example server, with clients. Fails for an error and for
-stacks that valgrind was not told of. Leaks are LeakSanitizer's (the asan preset): valgrind searches
-gigabytes of untouched address space for pointers."""
+"""Runs a program on valgrind. Fails for an error and for stacks that valgrind was not told of.
+
+Leaks are LeakSanitizer's (the asan preset): valgrind searches gigabytes of untouched address space
+for pointers.
+"""
 import os
 import shutil
 import subprocess
@@ -30,23 +32,9 @@ def program(command):
     return complaint(ended.returncode, ended.stderr), ended.stdout + ended.stderr
 
 
-def kv(path):
-    with kvtest.WeftKv([*VALGRIND, path]) as server:
-        clients = [server.client(timeout=60) for _ in range(4)]
-        for turn in range(40):
-            for number, client in enumerate(clients):
-                key, text = f"key{number}", b"x" * turn * 50
-                assert client.do("SET", key, text) == kvtest.Status("OK")
-                assert client.do("GET", key) == text
-                assert client.do("RPUSH", f"list{number}", turn) == turn + 1
-        clients[0].close()
-        status, out, err = server.stop(timeout=120)
-    return complaint(status, err), out + err
-
-
 def main(arguments):
     kvtest.need("valgrind")
-    wrong, said = kv(arguments[1]) if arguments[0] == "--kv" else program(arguments)
+    wrong, said = program(arguments)
     if wrong:
         print(f"{wrong}\n{said}")
         return 1

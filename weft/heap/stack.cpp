@@ -34,6 +34,7 @@
 #include "weft/base/panic.hpp"
 #include "weft/base/sanitizer.hpp"
 #include "weft/base/settings.hpp"
+#include "weft/base/valgrind.hpp"
 
 namespace weft::rt {
 namespace {
@@ -48,6 +49,8 @@ constexpr size_t slots_aim = size_t{1} << 20;
 // lay shadow memory over much of it and need it small.
 constexpr size_t reservation_bytes_max =
     (sanitizer::thread || sanitizer::address) ? size_t{16} << 30 : size_t{4} << 40;
+// On valgrind, whose table of memory has an entry for each 64 KiB of a mapping: 4,096 of 256 KiB.
+constexpr size_t reservation_bytes_on_valgrind = size_t{1} << 30;
 // Fewest slots worth a mapping when address space is scarce.
 constexpr size_t slots_min = 4;
 // Slots guarded at a time: one system call of 15 us, or 32 of 0.8 us each. More would make one
@@ -132,7 +135,8 @@ bool reserve_more(stack_class& of, size_t class_bytes) noexcept WEFT_REQUIRES(st
   const size_t index = reservation_count.load(relaxed);
   if (index == reservations_max) return false;
   size_t slots = slots_aim;
-  while (slots * class_bytes > reservation_bytes_max) slots /= 2;
+  const size_t bytes_max = on_valgrind() ? reservation_bytes_on_valgrind : reservation_bytes_max;
+  while (slots * class_bytes > bytes_max) slots /= 2;
   const size_t wanted = slots;
   void* base = os::reserve_writable(slots * class_bytes);
   while (base == nullptr && slots > slots_min) {
@@ -216,9 +220,12 @@ bool install_together(const stack_slot* slots, size_t count) noexcept {
 /// Guards `slots[0, count)`; returns how many from the front have one.
 size_t install_guards(const stack_slot* slots, size_t count, stack_error& error) noexcept {
   const bool together = install_together(slots, count);
-  for (size_t i = 0; i < count && !together; ++i) {
-    const int refused = install_guard(slots[i]);
-    if (refused == 0) continue;
+  for (size_t i = 0; i < count; ++i) {
+    const int refused = together ? 0 : install_guard(slots[i]);
+    if (refused == 0) {
+      tell_valgrind_of_stack(slots[i].lo, slots[i].hi);
+      continue;
+    }
     // mprotect says ENOMEM when the process may have no more mappings; madvise when a page table
     // cannot be had.
     error = guards.load(relaxed) == guard_kind::protect ? stack_error::guards_exhausted

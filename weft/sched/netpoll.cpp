@@ -94,6 +94,8 @@ struct poller {
   int wake_fd = -1;
   atomic<uint32_t> initialized{0};
   atomic<uint32_t> waiters{0};
+  /// 1 once epoll_pwait2 was found missing. Written by any thread, always the same.
+  atomic<uint32_t> coarse_waits{0};
   /// 1 while an unread wake-up lies in wake_fd: many breaks cost one write.
   atomic<uint32_t> wake_pending{0};
 };
@@ -199,13 +201,17 @@ WEFT_OWN_ERRNO int wait_events(epoll_event* events, int64_t delay_ns) noexcept {
     limit.tv_sec = delay_ns / 1'000'000'000;
     limit.tv_nsec = delay_ns % 1'000'000'000;
   }
-  // Nanoseconds, so that a sleep of 100 us is not rounded up to a millisecond.
-  const int count =
-      ::epoll_pwait2(poll.epoll_fd, events, batch_events, delay_ns < 0 ? nullptr : &limit, nullptr);
-  if (count >= 0) return count;
-  // ENOSYS: before Linux 5.11. EPERM: a container's filter of system calls that is older than the
-  // call. Then milliseconds, rounded up.
-  if (errno != ENOSYS && errno != EPERM) return -errno;
+  if (poll.coarse_waits.load(relaxed) == 0) {
+    // Nanoseconds, so that a sleep of 100 us is not rounded up to a millisecond.
+    const int count = ::epoll_pwait2(poll.epoll_fd, events, batch_events,
+                                     delay_ns < 0 ? nullptr : &limit, nullptr);
+    if (count >= 0) return count;
+    // ENOSYS: before Linux 5.11, and valgrind. EPERM: a container's filter of system calls that is
+    // older than the call.
+    if (errno != ENOSYS && errno != EPERM) return -errno;
+    poll.coarse_waits.store(1, relaxed);
+  }
+  // Milliseconds, rounded up.
   const int64_t ms = delay_ns <= 0 ? delay_ns : (delay_ns + 999'999) / 1'000'000;
   const int old = ::epoll_wait(poll.epoll_fd, events, batch_events,
                                ms > INT_MAX ? INT_MAX : static_cast<int>(ms));

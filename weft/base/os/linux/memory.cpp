@@ -10,6 +10,7 @@
 #include "weft/base/os/linux/errno_scope.hpp"
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/base/valgrind.hpp"
 
 namespace weft::rt::os {
 
@@ -79,6 +80,9 @@ WEFT_OS_CALL void discard(void* address, size_t bytes) noexcept {
 
 WEFT_OS_CALL int guard_install(void* address, size_t bytes) noexcept {
   errno_scope keep;
+  // Valgrind would read the guard itself to see whether it may pass its address to the kernel.
+  if (guard_verdict.load(relaxed) == guards::untried && on_valgrind())
+    guard_verdict.store(guards::pretended, relaxed);
   if (guard_verdict.load(relaxed) == guards::pretended) return EINVAL;
   if (::madvise(address, bytes, madv_guard_install) != 0) return errno;
   // QEMU's user mode accepts every advice and does nothing: the first guard is looked at.
