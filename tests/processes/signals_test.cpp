@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "weft/base/atomic.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/weft.hpp"
 
 extern "C" char** environ;
