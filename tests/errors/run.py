@@ -77,8 +77,9 @@ class Compiler:
 
 
 def plain(line):
-    """An error line without its place, and with plain quotes."""
+    """An error line without places, and with plain quotes."""
     line = re.sub(r"^.*?\berror: ", "", line)
+    line = re.sub(r"/\S*/(\w+\.cpp:)", r"\1", line)  # clang names lambdas by theirs
     return re.sub("[\u2018\u2019]", "'", line)
 
 
