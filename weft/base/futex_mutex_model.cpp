@@ -27,6 +27,18 @@ void contenders(int threads) {
   model::check(w.count == threads, "a count was lost");
 }
 
+/// The same with the cheap unlock of locks that outlive it.
+void kept(int threads) {
+  world w;
+  for (int i = 0; i < threads; ++i)
+    model::spawn([&] {
+      const weft::rt::kept_lock_scope hold(w.lock);
+      ++w.count;
+    });
+  model::join_all();
+  model::check(w.count == threads, "a count was lost");
+}
+
 /// try_lock() excludes as lock() does.
 void tries() {
   world w;
@@ -72,6 +84,28 @@ TEST(futex_mutex_model, three_threads) {
           {"unlock: nobody is woken", file, "os::futex_wake(state_, 1)", model::change::drop},
           {"lock_slow: load and store", file, "state_.exchange(2, acquire)", model::change::split},
       });
+}
+
+TEST(futex_mutex_model, unlock_kept) {
+  model::verify(
+      {.name = "futex_mutex, kept", .body = [] { kept(2); }},
+      {
+          {"heavy fence missing", file, "os::heavy_fence();  // partner: light_fence()",
+           model::change::drop},
+          {"light fence missing", file, "state_.store(0, release);  // partner: as in unlock()",
+           model::change::late},
+          {"unlock: relaxed", file, "state_.store(0, release);  // partner: as in unlock()",
+           model::change::weaken},
+          {"sleepers are not counted", file, "sleepers_.fetch_add(1, relaxed)",
+           model::change::drop},
+      });
+  model::verify({.name = "futex_mutex, kept, 3 threads", .body = [] { kept(3); }},
+                {
+                    {"sleepers: load and store", file, "sleepers_.fetch_add(1, relaxed)",
+                     model::change::split},
+                    {"nobody is woken", file,
+                     "os::futex_wake(state_, 1);\n  }\n\n private", model::change::drop},
+                });
 }
 
 TEST(futex_mutex_model, try_lock) {

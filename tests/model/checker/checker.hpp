@@ -112,6 +112,8 @@ struct scenario {
   /// How many executions each search may take; 0: none.
   uint64_t exhaustive = 20000;
   uint64_t random = 20000;
+  /// Mutants may take so many times more.
+  uint64_t mutant_factor = 2;
 };
 
 struct result {

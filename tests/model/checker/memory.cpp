@@ -172,11 +172,19 @@ void store_now(void* at, uint32_t bytes, uint64_t value, std::memory_order order
         place != 0 ? " (before newer ones)" : "");
 }
 
+/// Between the halves of an operation that a mutant has split, or whose store it holds back.
+void gap() {
+  engine& e = *the_engine;
+  if (e.random && next_random() % 2 == 0) self().yielded = true;
+  point();
+}
+
 /// A store that a mutant has held back happens now.
 void release_held() {
   thread& t = self();
   if (!t.held.pending) return;
   t.held.pending = false;
+  gap();
   store_now(t.held.address, t.held.bytes, t.held.value, t.held.order);
   trace("  (that store was late)");
 }
@@ -199,13 +207,6 @@ void fence_of(thread& t, std::memory_order order) {
     t.release_view = t.view;
     next_event(t);
   }
-}
-
-/// Between the halves of an operation that a mutant has split.
-void gap() {
-  engine& e = *the_engine;
-  if (e.random && next_random() % 2 == 0) self().yielded = true;
-  point();
 }
 
 uint64_t mask_of(uint32_t bytes) {

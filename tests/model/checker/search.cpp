@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -55,6 +56,28 @@ int find_statics(dl_phdr_info* info, size_t, void*) {
   return 1;  // the program itself comes first
 }
 
+/// A mutant may well run wild (one stack used twice): that is a failure of the execution.
+void on_crash(int number) {
+  engine& e = *the_engine;
+  if (!e.running) {
+    std::signal(number, SIG_DFL);
+    return;
+  }
+  fail(number == SIGSEGV ? "crash: SIGSEGV" : "crash: SIGILL, SIGBUS or SIGFPE");
+}
+
+void catch_crashes() {
+  stack_t alternate{};
+  alternate.ss_size = size_t{64} * 1024;
+  alternate.ss_sp = map(alternate.ss_size);
+  ::sigaltstack(&alternate, nullptr);
+  struct sigaction action {};
+  action.sa_handler = on_crash;
+  // The handler never returns to where it crashed: the signal must not stay blocked.
+  action.sa_flags = SA_ONSTACK | SA_NODEFER;
+  for (const int number : {SIGSEGV, SIGILL, SIGBUS, SIGFPE}) ::sigaction(number, &action, nullptr);
+}
+
 engine& ready_engine() {
   if (the_engine != nullptr) return *the_engine;
   the_engine = new engine;
@@ -67,6 +90,7 @@ engine& ready_engine() {
   for (int i = 0; i < threads_max; ++i)
     e.threads[i].stack = e.arena + arena_bytes - static_cast<size_t>(i + 1) * thread_stack_bytes;
   dl_iterate_phdr(find_statics, nullptr);
+  catch_crashes();
   return e;
 }
 
@@ -253,10 +277,10 @@ result search_resolved(const scenario& of, const target* mutated, uint64_t facto
     s.wander(first_seed(), 1, out);
   } else if (mutated != nullptr) {
     // A mutant is looked for in turns: what one search cannot see, the other finds soon.
-    const uint64_t some = of.random / 16;
+    const uint64_t some = of.random / 8;
     s.wander(first_seed(), some, out);
-    if (!out.failed) s.exhaust(of.exhaustive, out);
-    if (!out.failed) s.wander(first_seed() + some, of.random - some, out);
+    if (!out.failed) s.exhaust(of.exhaustive / 2, out);
+    if (!out.failed) s.wander(first_seed() + some, of.random * of.mutant_factor - some, out);
   } else {
     s.exhaust(of.exhaustive * factor, out);
     if (!out.failed) s.wander(first_seed(), of.random * factor, out);
@@ -287,6 +311,7 @@ void verify(const scenario& of, const std::vector<mutant>& mutants) {
     std::printf("model %-24s %9llu executions%s\n", of.name,
                 static_cast<unsigned long long>(plain.executions),
                 plain.complete ? ", all within the bounds seen" : "");
+    std::fflush(stdout);
     if (plain.failed) {
       std::printf("%s\n", plain.trace.c_str());
       ADD_FAILURE() << of.name << ": " << plain.what << " (execution " << plain.executions << ')';
@@ -304,6 +329,7 @@ void verify(const scenario& of, const std::vector<mutant>& mutants) {
     const result found = search_resolved(of, &resolved, 1);
     std::printf("  mutant %-46s %s %8llu  %s\n", m.name, found.failed ? "found at" : "NOT FOUND",
                 static_cast<unsigned long long>(found.executions), found.what.c_str());
+    std::fflush(stdout);
     if (only != nullptr) std::printf("%s\n", found.trace.c_str());
     if (!found.reached)
       ADD_FAILURE() << of.name << ", mutant \"" << m.name << "\": its operation is never executed";

@@ -12,7 +12,7 @@ namespace model {
 using namespace weft::rt;
 
 void start_runtime(uint32_t procs) {
-  sched.stack_bytes = stack_bytes_min;
+  sched.stack_bytes = stack_class_bytes(0);
   sched.global.initialize();
   sched.cells = static_cast<goroutine*>(os::reserve_writable(128 * sizeof(goroutine)));
   refresh_coarse(os::monotonic_ns());
@@ -41,14 +41,16 @@ namespace weft::rt {
 
 // --- heap ---
 
-size_t stack_class_bytes(size_t) noexcept { return stack_bytes_min; }
+// The checker's own frames, and printf's in a trace, lie on goroutines' stacks too.
+inline constexpr size_t stack_bytes = 64 * 1024;
+size_t stack_class_bytes(size_t) noexcept { return stack_bytes; }
 size_t stack_take(size_t, stack_slot* out, size_t count, stack_error&) noexcept {
   constexpr size_t most = 3;  // goroutines of a scenario are few, and each costs its setup
   const model::inside in;
   const size_t n = count < most ? count : most;
   for (size_t i = 0; i < n; ++i) {
-    const auto lo = reinterpret_cast<uintptr_t>(model::arena_raw(stack_bytes_min, 64));
-    out[i] = {lo, lo + stack_bytes_min};
+    const auto lo = reinterpret_cast<uintptr_t>(model::arena_raw(stack_bytes, 64));
+    out[i] = {lo, lo + stack_bytes};
   }
   return n;
 }

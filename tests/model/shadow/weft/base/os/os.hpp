@@ -24,7 +24,10 @@ inline int futex_wake(atomic<uint32_t>& word, int count,
   return model::futex_wake(word.address(), count, at);
 }
 inline void heavy_fence(std::source_location at = std::source_location::current()) noexcept {
-  model::heavy_fence(at);
+  if (membarrier_active)
+    model::heavy_fence(at);
+  else
+    fence(seq_cst, at);
 }
 
 }  // namespace weft::rt::os
