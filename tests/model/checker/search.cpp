@@ -71,7 +71,7 @@ void catch_crashes() {
   alternate.ss_size = size_t{64} * 1024;
   alternate.ss_sp = map(alternate.ss_size);
   ::sigaltstack(&alternate, nullptr);
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_crash;
   // The handler never returns to where it crashed: the signal must not stay blocked.
   action.sa_flags = SA_ONSTACK | SA_NODEFER;
