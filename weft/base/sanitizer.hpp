@@ -29,7 +29,9 @@
 #ifndef WEFT_TSAN
 #define WEFT_TSAN 0
 #endif
-#if defined(__SANITIZE_THREAD__) && !WEFT_TSAN
+// The model checker has the instrumentation too, and functions of its own behind it.
+#if defined(WEFT_MODEL)
+#elif defined(__SANITIZE_THREAD__) && !WEFT_TSAN
 #error "weft was built without ThreadSanitizer: configure it with -DWEFT_SANITIZE=thread"
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer) && !WEFT_TSAN

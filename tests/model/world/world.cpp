@@ -79,8 +79,6 @@ void report_held_locks(const goroutine*, bool) noexcept {}
 void prepare_signal_stack() noexcept {}
 void release_signal_stack(machine*) noexcept {}
 void print_schedtrace(bool) noexcept {}
-size_t held_locks() noexcept { return 0; }  // no std::mutex is watched
-void report_held_locks(const goroutine*, bool) noexcept {}
 void initialize_runtime(bool) { model::fail("the scenario has not started the runtime"); }
 
 }  // namespace weft::rt
