@@ -43,6 +43,7 @@ void sleep_ns(int64_t duration_ns) noexcept {
 }
 char thread_state(int32_t, int&) noexcept { return 'S'; }
 void close_fd(int) noexcept {}
+int on_fork_in_child(void (*)()) noexcept { return 0; }
 
 /// Of a huge reservation models touch the beginning only.
 void* reserve_writable(size_t bytes) noexcept {
