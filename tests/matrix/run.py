@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the migration matrix and prints it as a table.
 
-Usage: run.py --program PATH      one cell: a program that is already built
+Usage: run.py --program PATH [--without CASE]      one cell: a program that is already built
        run.py [BUILD-DIRECTORY]   all cells, built first: two compilers, -O0, -O2 and -O2 -flto
 
 Each case of each cell is a process of its own and fails alone.
@@ -58,6 +58,8 @@ def main(arguments):
     listed = subprocess.run([next(iter(cells.values())), "--list"], check=True,
                             capture_output=True, text=True).stdout
     cases = sorted(line.split("\t") for line in listed.splitlines())
+    if arguments[2:3] == ["--without"]:
+        cases = [case for case in cases if case[0] != arguments[3]]
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         results = {(cell, name): pool.submit(run_case, program, name, last_words)
                    for cell, program in cells.items() for name, last_words in cases}

@@ -64,7 +64,7 @@ atomic<goroutine_dump> dump_hook{nullptr};
     dump(report_fd, fatal_throw, nullptr);
   if (dlog_enabled.load(relaxed)) dlog_print(report_fd);
   if (internal || level == traceback_level::crash) abort_with_core();
-  ::_exit(failure_exit_code);
+  os::exit_process(failure_exit_code);
 }
 
 [[noreturn]] void die(const char* prefix, bool internal, const char* message,

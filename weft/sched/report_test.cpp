@@ -6,10 +6,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
 
 #include "weft/base/os/os.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/sched/dump.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/internal/debug_root.hpp"
@@ -116,7 +118,7 @@ TEST(report, public_dump_shows_the_caller_first_and_parked_stacks) {
 TEST(report, dump_works_on_the_smallest_stack) {
   std::string all;
   weft::run({.procs = 1}, [&] {
-    bool done = false;
+    std::atomic<bool> done{false};
     weft::go({.name = {}, .stack = 16 * 1024}, [&] {
       all = weft::goroutine_dump();
       done = true;
@@ -127,6 +129,8 @@ TEST(report, dump_works_on_the_smallest_stack) {
 }
 
 TEST(debug_root, leads_to_every_cell) {
+  // Cells are read here as by a debugger, from outside: nothing orders that.
+  if (weft::rt::sanitizer::thread) return;
   const weft_debug_root_v1& root = weft_debug_root;
   EXPECT_EQ(std::string_view(root.magic, 8), "WEFTROOT");
   EXPECT_EQ(root.version, 1u);

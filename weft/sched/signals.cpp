@@ -169,7 +169,7 @@ void on_fatal_signal(int number, siginfo_t* info, void* context) noexcept {
     }
   }
   if (dlog_enabled.load(relaxed)) dlog_print(fd);
-  if (current_traceback() != traceback_level::crash) ::_exit(2);
+  if (current_traceback() != traceback_level::crash) os::exit_process(2);
   // The signal again, by its default action, so that the core shows the fault itself: returning
   // repeats a faulting instruction; one that was sent is sent again.
   std::signal(number, SIG_DFL);

@@ -96,6 +96,11 @@ int default_procs() noexcept;
 /// /proc/self/cgroup's text. Returns 0 when there is no limit.
 int cgroup_procs(const char* root, const char* self) noexcept;
 
+// --- the end ---------------------------------------------------------------------------------
+/// Ends the process at once: no handlers, no destructors, and no sanitizer's own last words, which
+/// would judge a thread of the runtime that dies in the middle of its work.
+[[noreturn]] void exit_process(int status) noexcept;
+
 // --- output ------------------------------------------------------------------------------------
 /// write(2) of everything, restarting; for stderr reports. Async-signal-safe.
 void write_all(int fd, const void* data, size_t bytes) noexcept;

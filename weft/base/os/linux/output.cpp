@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // write(2) of everything; the reports of dying programs go through here.
 #include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "weft/base/os/linux/errno_scope.hpp"
 #include "weft/base/os/os.hpp"
 
 namespace weft::rt::os {
+
+WEFT_OS_CALL void exit_process(int status) noexcept {
+  for (;;) ::syscall(SYS_exit_group, status);  // does not return
+}
 
 WEFT_OS_CALL void write_all(int fd, const void* data, size_t bytes) noexcept {
   errno_scope keep;
