@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -166,8 +167,11 @@ std::string resolve(const mutant& m, target& out) {
   }
   if (!kind_of(text, out.what)) return "no atomic operation in \"" + text + '"';
   out.file = m.file;
+  const size_t end = at + text.size() - 1;
+  // clang gives the column where the object's expression begins, g++ that of the parenthesis.
+  while (at > 0 && std::isspace(static_cast<unsigned char>(file[at - 1])) == 0) --at;
   place_of(file, at, out.line_from, out.column_from);
-  place_of(file, at + text.size() - 1, out.line_to, out.column_to);
+  place_of(file, end, out.line_to, out.column_to);
   return {};
 }
 
