@@ -39,7 +39,18 @@
 #endif
 #endif
 
+#if WEFT_ASAN
+extern "C" void __lsan_register_root_region(const void* begin, size_t bytes);
+#endif
+
 namespace weft::rt::sanitizer {
+
+/// What is pointed to from here is no leak.
+inline void leak_root([[maybe_unused]] const void* begin, [[maybe_unused]] size_t bytes) noexcept {
+#if WEFT_ASAN
+  __lsan_register_root_region(begin, bytes);
+#endif
+}
 
 inline constexpr bool address = WEFT_ASAN != 0;
 inline constexpr bool thread = WEFT_TSAN != 0;
