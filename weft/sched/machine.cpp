@@ -89,7 +89,11 @@ void give_up_start(processor* pp, bool spinning, int error) noexcept {
   while (goroutine* gp = pp->queue.pop()) rest.push_back(gp);
   while (goroutine* gp = rest.pop_front()) sched.global.push_back(gp);
   sched.global_len.store(sched.global.count(), release);
-  idle_p_put(pp);
+  // Whoever stops the world waits for this P, too: it would not be found on the idle list any more.
+  if (sched.stopping.load(relaxed) != 0)
+    note_stopped(pp);
+  else
+    idle_p_put(pp);
   // At the limit a blocked thread comes back by itself. Else the monitor tries again: the caller
   // may have been the last one who could. After the work is visible: it forgets who has none.
   if (error == thread_cap_reached) return;

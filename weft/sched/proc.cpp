@@ -199,11 +199,7 @@ void hand_off_p(processor* pp) noexcept {
   {
     kept_lock_scope hold(sched.lock);
     if (sched.stopping.load(relaxed) != 0) {
-      pp->status.store(p_status::stopped, relaxed);
-      if (--sched.stop_wait == 0) {
-        sched.stop_note.store(1, release);
-        os::futex_wake(sched.stop_note, 1);
-      }
+      note_stopped(pp);
       return;
     }
     if (sched.global.count() == 0) {

@@ -250,18 +250,18 @@ int retake(int64_t now) noexcept {
 
 // --- stop the world ---
 
-namespace {
-
-// How often running threads are looked at again while the world stops.
-inline constexpr int64_t stop_look_ns = 100'000;
-
-void note_stopped(processor* pp) noexcept WEFT_REQUIRES(sched.lock) {
+void note_stopped(processor* pp) noexcept {
   pp->status.store(p_status::stopped, relaxed);
   if (--sched.stop_wait == 0) {
     sched.stop_note.store(1, release);
     os::futex_wake(sched.stop_note, 1);
   }
 }
+
+namespace {
+
+// How often running threads are looked at again while the world stops.
+inline constexpr int64_t stop_look_ns = 100'000;
 
 void rob_running(machine* self) noexcept {
   kept_lock_scope hold(sched.retake_lock);

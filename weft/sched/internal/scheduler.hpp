@@ -186,6 +186,8 @@ int retake(int64_t now) noexcept;
 /// The machine runs no user code without a P any more: it counts as robbed no longer.
 void forget_robbery(machine* mp) noexcept;
 void stop_the_world() noexcept;
+/// A P that nobody holds counts as stopped. While the world stops.
+void note_stopped(processor* pp) noexcept WEFT_REQUIRES(sched.lock);
 void start_the_world(uint32_t procs) noexcept;
 /// A thread gives its P to whoever stops the world. Needs a section; from g0 only.
 void surrender_p(machine* mp) noexcept;
