@@ -184,7 +184,8 @@ void times() {
 
 void network() {
   auto ln = weft::net::listen("tcp", "127.0.0.1:0");
-  weft::go([&] {
+  weft::wait_group serving;
+  serving.go([&] {
     while (auto conn = ln->accept()) (void)conn->write("hello");
   });
   auto conn = weft::net::dial("tcp", ln->addr().string());
@@ -192,6 +193,7 @@ void network() {
   auto n = conn->read(std::span<char>(buf));
   std::printf("%.*s\n", static_cast<int>(*n), buf);
   (void)ln->close();
+  serving.wait();  // it holds ln by reference
   auto [ctx, stop] = weft::net::notify_context(weft::background(), {SIGTERM});
   std::raise(SIGTERM);
   ctx.done().recv();
