@@ -194,7 +194,7 @@ TEST(Guests, AThreadUnknownToWeftMayStillWakeEverybody) {
   // Everybody is asleep, yet it is no deadlock: the thread has not called Weft so far, and will.
   weft::run({.procs = 2}, [] {
     const gate g;
-    weft::rt::goroutine* self = nullptr;
+    std::atomic<weft::rt::goroutine*> self{nullptr};
     std::thread stranger([&] {
       g.wait();
       const weft::rt::section entered;
