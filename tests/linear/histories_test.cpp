@@ -187,15 +187,15 @@ void check_semaphore(sema_kind kind, uint32_t seed) {
   weft::semaphore s(3);
   recorder<sema_op> record(workers);
   auto [ctx, cancel] = weft::with_cancel(weft::background());
-  with_workers(workers, [&, &ctx = ctx, &cancel = cancel](size_t w) {
+  with_workers(workers, [&, &limit = ctx, &end = cancel](size_t w) {
     std::mt19937 random(seed + static_cast<uint32_t>(w));
     for (int i = 0; i < 6; ++i) {
-      if (kind == sema_kind::cancellations && w == 0 && i == 3) cancel();
+      if (kind == sema_kind::cancellations && w == 0 && i == 3) end();
       const bool tries = kind != sema_kind::cancellations && random() % 3 == 0;
       const int64_t units = kind == sema_kind::units_of_one ? 1 : 1 + random() % 3;
       sema_op op{tries ? sema_call::try_acquire : sema_call::acquire, units};
       record(w, op, [&](sema_op& done) {
-        done.ok = tries ? s.try_acquire(units) : s.acquire(ctx, units).has_value();
+        done.ok = tries ? s.try_acquire(units) : s.acquire(limit, units).has_value();
         op.ok = done.ok;
       });
       if (!op.ok) continue;
