@@ -105,7 +105,8 @@ __attribute__((always_inline)) inline void go_with(const go_options& options, F&
 /// process with Go's report. From any thread. Does not park.
 ///
 /// Everything captured by reference must outlive the goroutine: join it (spawn, wait_group) or
-/// capture by value. Panics if no stack is left (the message names the limit to raise).
+/// capture by value. Panics if no stack is left (the message names the limit to raise). Where
+/// stacks are not scarce, one is attached at the first run: it is fatal if there is none then.
 template <class F>
 __attribute__((always_inline)) inline void go(F&& f) {
   WEFT_CHECK_FUNCTION(go(f), std::decay_t<F>);
