@@ -94,6 +94,33 @@ void leak_after_a_throw() {
   hidden(new int[100])[0] = 1;
 }
 
+/// Where a leak check at exit must look: stacks, saved registers, frames that outlived their
+/// addresses' stack, closures that have not begun, goroutine locals, timers.
+void left_behind_at_exit() {
+  static weft::chan<int> never = weft::make_chan<int>();
+  static weft::local<std::string> name;
+  for (int i = 0; i < 40; ++i) {
+    weft::go([text = std::string(100, 'c')] {
+      const std::string on_stack(100, 's');
+      auto* const plain = hidden(new int[100]);
+      *name = std::string(100, 'l');
+      never.recv();
+      std::printf("%s%s%d", text.c_str(), on_stack.c_str(), plain[0]);
+    });
+    weft::go([held = std::make_unique<int>(i)] { weft::sleep_for(std::chrono::hours(*held + 1)); });
+  }
+  weft::after_func(std::chrono::hours(1), [held = std::make_unique<int>(1)] { ++*held; });
+  static weft::ticker hourly(std::chrono::hours(1));
+  for (int i = 0; i < 100; ++i) weft::yield();
+  weft::go([held = std::make_unique<int>(1)] { ++*held; });  // not begun when the process ends
+}
+
+/// A parked goroutine hides no leak of others, nor does one that has ended.
+void leak_beside_goroutines_left_behind() {
+  left_behind_at_exit();
+  weft::spawn(leak).join();
+}
+
 /// Everything above, without the bugs.
 void clean() {
   throw_and_catch();
@@ -120,6 +147,8 @@ constexpr bug bugs[] = {
     {"heap_overflow_in_a_channel_buffer", heap_overflow_in_a_channel_buffer},
     {"leak", leak},
     {"leak_after_a_throw", leak_after_a_throw},
+    {"leak_beside_goroutines_left_behind", leak_beside_goroutines_left_behind},
+    {"left_behind_at_exit", left_behind_at_exit},
     {"clean", clean},
 };
 

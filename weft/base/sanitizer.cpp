@@ -25,13 +25,32 @@ namespace weft::rt::sanitizer {
 
 #if WEFT_ASAN
 
-void fiber::adopt_thread(bool) noexcept {
+namespace {
+
+struct stack_bounds {
+  uintptr_t lo = 0;
+  size_t bytes = 0;
+};
+
+stack_bounds bounds_of_this_thread() noexcept {
+  stack_bounds bounds;
   pthread_attr_t attributes;
-  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return bounds;
   void* lo = nullptr;
-  (void)pthread_attr_getstack(&attributes, &lo, &bytes_);
-  lo_ = reinterpret_cast<uintptr_t>(lo);
+  (void)pthread_attr_getstack(&attributes, &lo, &bounds.bytes);
+  bounds.lo = reinterpret_cast<uintptr_t>(lo);
   (void)pthread_attr_destroy(&attributes);
+  return bounds;
+}
+
+}  // namespace
+
+void fiber::adopt_thread(bool) noexcept {
+  // Asked once: for the first thread the C library reads all of /proc/self/maps, which takes tens
+  // of milliseconds when each stack's guard is a mapping of its own.
+  static thread_local const stack_bounds bounds = bounds_of_this_thread();
+  lo_ = bounds.lo;
+  bytes_ = bounds.bytes;
 }
 
 void fiber::create(uintptr_t stack_lo, uintptr_t stack_hi, uintptr_t, uint64_t) noexcept {

@@ -41,11 +41,14 @@
 
 #if WEFT_ASAN
 extern "C" void __lsan_register_root_region(const void* begin, size_t bytes);
+extern "C" void* __asan_addr_is_in_fake_stack(void* fake_stack, void* address, void** begin,
+                                              void** end);
 #endif
 
 namespace weft::rt::sanitizer {
 
-/// What is pointed to from here is no leak.
+/// What is pointed to from here is no leak. A region costs the check a reading of /proc/self/maps:
+/// for a few big ones.
 inline void leak_root([[maybe_unused]] const void* begin, [[maybe_unused]] size_t bytes) noexcept {
 #if WEFT_ASAN
   __lsan_register_root_region(begin, bytes);
@@ -75,6 +78,20 @@ class fiber {
   inline void resumed() noexcept;
   /// By the first function on a new stack.
   void begun() const noexcept;
+#if WEFT_ASAN
+  /// The frame that holds `where`, when AddressSanitizer keeps this parked one's frames apart
+  /// from its stack.
+  [[nodiscard]] bool frame_of(uintptr_t where, uintptr_t& lo, uintptr_t& hi) const noexcept {
+    void* begin = nullptr;
+    void* end = nullptr;
+    if (handle_ == nullptr || __asan_addr_is_in_fake_stack(handle_, reinterpret_cast<void*>(where),
+                                                           &begin, &end) == nullptr)
+      return false;
+    lo = reinterpret_cast<uintptr_t>(begin);
+    hi = reinterpret_cast<uintptr_t>(end);
+    return true;
+  }
+#endif
 
  private:
   friend class as_if;

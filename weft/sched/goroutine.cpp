@@ -29,9 +29,6 @@ bool claim_cells(uint32_t count, uint32_t& first) noexcept {
   do {
     if (first + count > goroutines_max) return false;
   } while (!sched.cells_used.compare_exchange(first, first + count, acq_rel, relaxed));
-  // A closure lies in its birth record while the goroutine lives.
-  if (sched.births != nullptr)
-    sanitizer::leak_root(sched.births + first, count * sizeof(birth_record));
   return true;
 }
 

@@ -66,6 +66,7 @@ void initialize_scheduler() {
     fatal("netpoll: epoll or eventfd failed, errno %d (descriptors? ulimit -n)", error);
   install_reports();
   watch_forks();
+  watch_leaks();
   previous_terminate = std::set_terminate(on_terminate);
 }
 

@@ -171,6 +171,8 @@ void start_m(processor* pp, bool spinning) noexcept;
 void retry_refused_start(int64_t now) noexcept;
 /// From now on the child of a fork() that uses the runtime dies and says why.
 void watch_forks() noexcept;
+/// What goroutines left behind refer to is no leak (AddressSanitizer builds only). Once.
+void watch_leaks() noexcept;
 /// Slow paths call it: every use of the runtime in a forked child comes by one.
 void refuse_forked_child() noexcept;
 /// Parks this thread on the idle list until it is given a P.
