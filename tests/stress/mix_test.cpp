@@ -119,7 +119,7 @@ TEST(Stress, EverythingAtOnceLosesNothing) {
     });
     EXPECT_EQ(w.tokens.len(), 8u);
     EXPECT_EQ(w.guarded, w.locked.load());
-    while (weft::num_goroutine() != before) weft::yield();
+    while (weft::num_goroutine() > before) weft::yield();
   });
 }
 

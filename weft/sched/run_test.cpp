@@ -132,7 +132,8 @@ TEST(Go, AThrowingCopyGivesTheGoroutineBack) {
     const thrower t;
     const int64_t before = weft::num_goroutine();
     for (int i = 0; i < 100; ++i) EXPECT_THROW(weft::go(t), std::runtime_error);
-    EXPECT_EQ(weft::num_goroutine(), before);
+    // Not more: one of an earlier run's may have ended meanwhile.
+    EXPECT_LE(weft::num_goroutine(), before);
   });
 }
 
