@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from lib.programs import figure
+from lib.reasons import REASONS
 
 MISSING = "–"
 
@@ -220,6 +221,28 @@ def summary(lines):
             "this run.** Rows stand here whether or not they are.")
 
 
+UNEXPLAINED = "**Not explained yet.**"
+
+
+def short_rows(lines):
+    """The rows that miss their bar or, failing that, their goal, and why."""
+    for line in lines:
+        for kind, limits in (("bar", line.bar), ("goal", line.goal)):
+            if line.meets(limits) is not False:
+                continue
+            asked = limit_text(limits, line.unit)
+            peer = limits[0].peer
+            reached = (f"{median(line.ratios[peer]):.2f}" if peer and line.ratios.get(peer)
+                       else number(line.figures.get("weft")))
+            yield [line.title, f"{kind} {asked}", reached,
+                   REASONS.get(line.name, UNEXPLAINED)]
+            break
+
+
+def unexplained(lines):
+    return [row[0] for row in short_rows(lines) if row[-1] == UNEXPLAINED]
+
+
 def machine_was_busy(facts):
     load = dict(facts).get("Load before", "0").split()[0]
     return float(load) > 0.7
@@ -244,6 +267,11 @@ def markdown(lines, facts, command, plots, how):
         text += ["A **quick** run: fewer rounds, counts at 30 % (so \"1M\" means 300,000 and "
                  "skynet has 100,000 leaves).", ""]
     text += markdown_table(COLUMNS, [cells(line) for line in lines])
+    short = list(short_rows(lines))
+    if short:
+        text += ["", "## Where it falls short", "",
+                 "What was tried, and what limits it; a bar first, a goal where the bar is met.", "",
+                 *markdown_table(("row", "asked", "reached", "why"), short)]
     notes = [f"* {line.title}: {line.note}" for line in lines if line.note]
     failures = [f"* {line.title}, {program}: {why}" for line in lines
                 for program, why in line.failures.items()]
