@@ -154,6 +154,11 @@ def core_rows():
             recorded={"Go": "245-403", "libgo": "1363", "Photon": "472", "Boost": "407",
                       "Tokio": "435"}),
         *fairness_rows(),
+        Row("crash report, 100,000 goroutines grouped", "crash_report_100k", 1, "report_ms", "ms",
+            absolute(1000), absolute(300),
+            note="A panic with WEFT_TRACEBACK=all, to the report's last byte. Go prints each "
+                 "goroutine by itself; there is no row of it."),
+        Row("crash report, 1M goroutines grouped", "crash_report_1m", 1, "report_ms", "ms", ()),
     ]
 
 

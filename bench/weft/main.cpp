@@ -22,6 +22,8 @@ constexpr bench::entry rows[] = {
     {"timer_cancel", bench::timer_cancel},
     {"sleepers_1m", bench::sleepers_1m},
     {"wake_200us", bench::wake_200us},
+    {"crash_report_100k", bench::crash_report_100k},
+    {"crash_report_1m", bench::crash_report_1m},
     {"fair_none", bench::fair_none},
     {"fair_spin_1", bench::fair_spin_1},
     {"fair_spin_2", bench::fair_spin_2},

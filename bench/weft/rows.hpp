@@ -37,6 +37,8 @@ void parked_1m_64k(const call& how);
 void timer_cancel(const call& how);
 void sleepers_1m(const call& how);
 void wake_200us(const call& how);
+void crash_report_100k(const call& how);
+void crash_report_1m(const call& how);
 void fair_none(const call& how);
 void fair_spin_1(const call& how);
 void fair_spin_2(const call& how);
