@@ -45,6 +45,8 @@ SETTINGS = {
     "held_mutex_fatal": ("held_alone", {"WEFT_DEBUG": "heldmutex=2"}),
     "held_mutex_silent": ("held_mutex", {"WEFT_DEBUG": "heldmutex=0"}),
     "deadlock_network_idle": ("deadlock_network_idle", {"WEFT_MAXPROCS": "2"}),
+    # Which thread asks for one too many differs: the text only.
+    "thread_exhaustion": ("thread_exhaustion", {"WEFT_MAXTHREADS": "4", "WEFT_TRACEBACK": "none"}),
     "crowd_of_100000": ("crowd_of_100000", {"WEFT_TRACEBACK": "all"}),
 }
 # Reports with the runtime's own frames and registers: those are the scheduler's to change. So are

@@ -101,6 +101,21 @@ CASE(deadlock_of_guest) {
   return 0;
 }
 
+// --- limits --------------------------------------------------------------------------------------
+/// WEFT_MAXTHREADS=4, one P: each blocked goroutine keeps a thread, and the fourth asks for a fifth.
+CASE(thread_exhaustion) {
+  int ends[2];
+  if (::pipe(ends) != 0) return 98;
+  for (int i = 0; i < 8; ++i)
+    weft::go([&] {
+      char byte = 0;
+      weft::blocking([&] { return ::read(ends[0], &byte, 1); });
+    });
+  (void)never.recv();
+  END;
+  return 0;
+}
+
 // --- broken heaps --------------------------------------------------------------------------------
 /// As memset(), behind the compiler's back: it knows how large what malloc() returns is.
 FRAME void overwrite(char* at, size_t bytes) {

@@ -78,8 +78,6 @@ void machine_main(void* argument) {
   schedule_loop(mp);
 }
 
-inline constexpr int thread_cap_reached = -1;
-
 /// Undoes what start_m was asked for when no thread can be had; `error` is start_thread_for()'s.
 void give_up_start(processor* pp, bool spinning, int error) noexcept {
   if (spinning) sched.spinning.fetch_sub(1, seq_cst);
@@ -94,28 +92,22 @@ void give_up_start(processor* pp, bool spinning, int error) noexcept {
     note_stopped(pp);
   else
     idle_p_put(pp);
-  // At the limit a blocked thread comes back by itself. Else the monitor tries again: the caller
-  // may have been the last one who could. After the work is visible: it forgets who has none.
-  if (error == thread_cap_reached) return;
+  // The monitor tries again: the caller may have been the last one who could. After the work is
+  // visible: it forgets who has none.
   sched.refused_errno.store(error, relaxed);
   if (sched.refused_since.load(relaxed) == 0)
     sched.refused_since.store(os::monotonic_ns(), release);
 }
 
-/// 0, an errno, or thread_cap_reached.
+/// 0 or an errno. Fatal at the limit, as in Go: threads that all block and never come back are a
+/// leak, and a process that went on without replacing them would stand still and not say why.
 int start_thread_for(processor* pp, bool spinning) noexcept {
-  if (sched.machine_count.fetch_add(1, relaxed) >= process_settings().max_threads) {
-    sched.machine_count.fetch_sub(1, relaxed);
-    bool first = false;
-    {
-      kept_lock_scope hold(sched.lock);
-      first = !sched.reported_thread_cap;
-      sched.reported_thread_cap = true;
-    }
-    static constexpr char text[] =
-        "weft: WEFT_MAXTHREADS threads are all busy; blocked ones are not replaced any more\n";
-    if (first) os::write_all(2, text, sizeof text - 1);
-    return thread_cap_reached;
+  const int most = process_settings().max_threads;
+  if (sched.machine_count.fetch_add(1, relaxed) >= most) {
+    fatal(
+        "thread exhaustion: all %d threads that WEFT_MAXTHREADS allows are in use; calls that "
+        "block keep one each (weft::semaphore limits them)",
+        most);
   }
   machine* mp = make_machine();
   mp->spinning = spinning;

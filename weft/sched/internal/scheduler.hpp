@@ -30,7 +30,6 @@ struct scheduler {
   global_queue global;
   int32_t idle_m_count = 0;
   int32_t stop_wait = 0;  // Ps that have not stopped yet
-  bool reported_thread_cap = false;
   // --- written under lock, read by anyone ----------------------------------------------------
   alignas(64) atomic<uint32_t> global_len{0};
   atomic<uint32_t> idle_p_count{0};
