@@ -4,6 +4,8 @@
 //
 //   FAULT=DOOR:K:ERRNO[:COUNT]   calls K to K + COUNT - 1 of that door fail (COUNT: 1; 0: for ever)
 //   FAULT=realtime:1:SECONDS:0   the clock on the wall jumps, to and fro, by so much at each look
+//   FAULT=monotonic:K:SECONDS:0  at the K-th look the other clock is so much further, and stays so:
+//                                the process, or a machine whose sleep counts, was asleep
 //   FAULT_COUNTS=1               prints "counts DOOR=N ..." when the program ends
 #include "door.hpp"
 
@@ -25,6 +27,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 namespace {
 
@@ -52,14 +55,19 @@ enum door : int {
   recv_door,
   send_door,
   realtime_door,
+  monotonic_door,
   together_door,
   door_count
 };
-constexpr const char* names[] = {
-    "mmap",        "madvise",      "mprotect", "clone",     "futex_wait",   "membarrier_register",
-    "membarrier",  "epoll_create", "eventfd",  "epoll_ctl", "epoll_pwait2", "epoll_wait",
-    "sigaltstack", "sigaction",    "open",     "socket",    "bind",         "listen",
-    "connect",     "accept",       "recv",     "send",      "realtime",     "process_madvise"};
+constexpr const char* names[] = {"mmap",           "madvise",      "mprotect",
+                                 "clone",          "futex_wait",   "membarrier_register",
+                                 "membarrier",     "epoll_create", "eventfd",
+                                 "epoll_ctl",      "epoll_pwait2", "epoll_wait",
+                                 "sigaltstack",    "sigaction",    "open",
+                                 "socket",         "bind",         "listen",
+                                 "connect",        "accept",       "recv",
+                                 "send",           "realtime",     "monotonic",
+                                 "process_madvise"};
 static_assert(sizeof names / sizeof *names == door_count);
 
 std::atomic<long> counts[door_count];
@@ -246,6 +254,9 @@ ssize_t __wrap_send(int fd, const void* from, size_t bytes, int flags) {
   return __real_send(fd, from, bytes, flags);
 }
 
+// The loop that sleeps until an absolute time is told it on the clock that the kernel has.
+std::atomic<int> seconds_ahead{0};
+
 int __real_clock_gettime(clockid_t, timespec*);
 int __wrap_clock_gettime(clockid_t which, timespec* now) {
   const int result = __real_clock_gettime(which, now);
@@ -253,7 +264,18 @@ int __wrap_clock_gettime(clockid_t which, timespec* now) {
     const int step_seconds = fails(realtime_door);
     now->tv_sec += counts[realtime_door].load() % 2 == 0 ? step_seconds : -step_seconds;
   }
+  if (which == CLOCK_MONOTONIC) {
+    if (const int ahead = fails(monotonic_door); ahead != 0) seconds_ahead = ahead;
+    now->tv_sec += seconds_ahead;
+  }
   return result;
+}
+
+int __real_clock_nanosleep(clockid_t, int, const timespec*, timespec*);
+int __wrap_clock_nanosleep(clockid_t which, int flags, const timespec* until, timespec* left) {
+  timespec shifted = *until;
+  if (which == CLOCK_MONOTONIC && (flags & TIMER_ABSTIME) != 0) shifted.tv_sec -= seconds_ahead;
+  return __real_clock_nanosleep(which, flags, &shifted, left);
 }
 
 }  // extern "C"

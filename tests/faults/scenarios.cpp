@@ -126,11 +126,27 @@ void timers() {
         all.done();
       });
     }
-    const auto [ctx, cancel] = weft::with_timeout(weft::background(), 2ms);
+    std::atomic<int> called{0};
+    for (int i = 0; i < 20; ++i) {
+      all.add(1);
+      (void)weft::after_func(std::chrono::microseconds(100 * i), [&] {
+        ++called;
+        all.done();  // panics at the second call
+      });
+    }
+    const auto deadline = weft::now() + 2ms;
+    const auto [ctx, cancel] = weft::with_deadline(weft::background(), deadline);
     (void)ctx.done().recv();
+    require(weft::now() >= deadline, "no deadline is early");
+    require(ctx.err().is(weft::deadline_exceeded), "the context ended of its deadline");
     (void)weft::after(1ms).recv();
+    weft::ticker ticks(1ms);
+    for (int i = 0; i < 3; ++i) (void)ticks.c().recv();
+    int more = 0;
+    while (more < 100 && ticks.c().try_recv()) ++more;
+    require(more < 100, "ticks that a jump of the clock has passed over are not made up for");
     all.wait();
-    require(fired == 60, "every sleeper woke");
+    require(fired == 60 && called == 20, "every sleeper woke, every function was called once");
   });
 }
 

@@ -43,12 +43,38 @@ ERRNOS = {
 LIMITS = {
     resource.RLIMIT_NOFILE: list(range(3, 36)),
     resource.RLIMIT_AS: [int((32 << 20) * 1.25 ** i) for i in range(24)],
+    resource.RLIMIT_NPROC: list(range(1, 13)),
 }
+NAMES = {resource.RLIMIT_NOFILE: "descriptors", resource.RLIMIT_AS: "address space",
+         resource.RLIMIT_NPROC: "threads"}
+# Clocks that jump by a day, at each look of the first kind and from one look on.
+CLOCKS = ("realtime", "monotonic")
+DAY = 86400
 # Each call up to the first number; beyond, numbers that grow by half. Later calls of a door are the
 # same call sites again.
 EACH, GROWTH = 10, 1.5
 SECONDS = 15
 REPORT = re.compile(r"^(fatal error|panic): .+", re.M)
+
+
+def limits_of(which, value):
+    """How a process with that limit is started: subprocess.run's arguments.
+
+    The number of processes is that of a user, and root's is unlimited: as root the program runs as
+    a user whom nobody else is; else the limit is that much more than the user's threads now.
+    """
+    how = {}
+    if which == resource.RLIMIT_NPROC and os.geteuid() == 0:
+        how = {"user": 40000 + (os.getpid() * 16 + value) % 20000, "extra_groups": []}
+    elif which == resource.RLIMIT_NPROC:
+        value += own_threads()
+    return {**how, "preexec_fn": lambda: resource.setrlimit(which, (value, value))}
+
+
+def own_threads():
+    mine = [entry.path for entry in os.scandir("/proc")
+            if entry.name.isdigit() and entry.stat().st_uid == os.geteuid()]
+    return sum(len(os.listdir(f"{path}/task")) for path in mine if os.path.exists(path))
 
 
 def run(program, scenario, fault=None, limit=None):
@@ -57,9 +83,7 @@ def run(program, scenario, fault=None, limit=None):
     if fault:
         environment["FAULT"] = fault
     return subprocess.run([program, scenario], env=environment, capture_output=True, text=True,
-                          errors="replace", timeout=SECONDS,
-                          preexec_fn=limit and (lambda: resource.setrlimit(limit[0],
-                                                                           (limit[1],) * 2)))
+                          errors="replace", timeout=SECONDS, **(limits_of(*limit) if limit else {}))
 
 
 def verdict(program, scenario, fault=None, limit=None):
@@ -68,6 +92,8 @@ def verdict(program, scenario, fault=None, limit=None):
         ended = run(program, scenario, fault, limit)
     except subprocess.TimeoutExpired as stuck:
         return "FAILED", f"not done after {SECONDS} s\n{stuck.stdout}\n{stuck.stderr}"
+    except PermissionError:
+        return "skipped", "another user may not run the program"
     first = ended.stdout.partition("\n")[0]
     if ended.returncode == 0 and first == "done":
         return "done", ""
@@ -98,17 +124,20 @@ def main(program, scenario, only=None):
     faults = [f"{door}:{at}:{getattr(errno, name)}:{many}"
               for door, errnos in ERRNOS.items() if only in (None, door)
               for name, many in errnos for at in points(int(counts[door]))]
-    faults += ["realtime:1:86400:0"] if only in (None, "realtime") else []
+    faults += [f"{clock}:{at}:{DAY}:0" for clock in CLOCKS if only in (None, clock)
+               for at in (points(int(counts[clock])) if clock == "monotonic" else [1])]
     limits = [(which, value) for which, values in LIMITS.items() if only in (None, "limits")
               for value in values]
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         results = list(pool.map(lambda fault: verdict(program, scenario, fault), faults))
         results += pool.map(lambda limit: verdict(program, scenario, limit=limit), limits)
-    faults += [f"{'descriptors' if which == resource.RLIMIT_NOFILE else 'address space'}:{value}"
-               for which, value in limits]
+    faults += [f"{NAMES[which]}:{value}" for which, value in limits]
+    results = [("FAILED", f"a step of the wall clock was noticed: {kind}: {words}")
+               if fault.startswith("realtime") and kind != "done" else (kind, words)
+               for fault, (kind, words) in zip(faults, results)]
     said = {}
     for fault, (kind, words) in zip(faults, results):
-        if kind in ("refused", "report"):
+        if kind in ("refused", "report", "skipped"):
             words = re.sub(r"127.0.0.1:\d+", "ADDRESS", words)
             said.setdefault(f"{fault.split(':')[0]}: {kind}: {words}", []).append(fault)
         if kind == "FAILED":
@@ -117,7 +146,8 @@ def main(program, scenario, only=None):
         print(f"{len(where):4} x {words}")
     kinds = [kind for kind, _ in results]
     print(f"{scenario}: {len(faults)} faults: " + ", ".join(
-        f"{kinds.count(kind)} {kind}" for kind in ("done", "refused", "report", "FAILED")))
+        f"{kinds.count(kind)} {kind}"
+        for kind in ("done", "refused", "report", "skipped", "FAILED")))
     return 1 if "FAILED" in kinds else 0
 
 
