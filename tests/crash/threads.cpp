@@ -102,7 +102,7 @@ CASE(deadlock_of_guest) {
 }
 
 // --- limits --------------------------------------------------------------------------------------
-/// WEFT_MAXTHREADS=4, one P: each blocked goroutine keeps a thread, and the fourth asks for a fifth.
+/// WEFT_MAXTHREADS=4, one P: each blocked goroutine keeps a thread, and the fourth needs a fifth.
 CASE(thread_exhaustion) {
   int ends[2];
   if (::pipe(ends) != 0) return 98;
