@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,56 @@ def resident_bytes(pid):
         return int(statm.read().split()[1]) * resource.getpagesize()
 
 
+def descriptors(pid):
+    """How many are open, without the files in which the monitor reads the states of threads: it
+    opens those when it first wants to know."""
+    folder, count = f"/proc/{pid}/fd", 0
+    for name in os.listdir(folder):
+        try:
+            count += not os.readlink(f"{folder}/{name}").startswith("/proc/")
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return count
+
+
 def client_count(c):
     return int(c.do("INFO", "clients").split(b"connected_clients:")[1].split(b"\r\n")[0])
+
+
+class Pipeliner:
+    """A process that sends `requests` again and again, a piece at a time, and reads no answer but
+    now and then; it tells by a pipe of each piece."""
+
+    def __init__(self, port, requests, piece):
+        self.pieces, told = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                with kvtest.socket.create_connection(("127.0.0.1", port)) as s:
+                    s.settimeout(0.01)
+                    self.send_for_ever(s, requests, piece, told)
+            finally:
+                os._exit(1)
+        os.close(told)
+
+    @staticmethod
+    def send_for_ever(s, requests, piece, told):
+        at = 0
+        while True:
+            try:
+                at = (at + s.send(requests[at:at + piece])) % len(requests)
+            except TimeoutError:  # the server waits for us to read
+                s.recv(65536)
+            os.write(told, b".")
+
+    def wait_for_pieces(self, count):
+        while count > 0:
+            count -= len(os.read(self.pieces, count))
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.pieces)
 
 
 class Clients(unittest.TestCase):
@@ -128,6 +177,24 @@ class Clients(unittest.TestCase):
             wait_for("victim is gone", lambda: client_count(self.c) == before)
         self.c.do("RPUSH", "queue", "precious")
         self.assertEqual(self.c.do("LPOP", "queue"), b"precious")
+
+    def test_clients_killed_while_they_pipeline(self):
+        """200 times kill -9 between two bytes of endless requests: nothing of them is left."""
+        def left():
+            return (client_count(self.c), descriptors(self.kv.process.pid),
+                    self.c.do("DEBUG", "GOROUTINES").count(b"\ngoroutine "))
+        requests = b"".join(kvtest.Client.encode(*words) for words in (
+            ("SET", "p", "x" * 500), ("GET", "p"), ("INCR", "n"), ("LPUSH", "l", "e"),
+            ("BLPOP", "l", "0"), ("SUBSCRIBE", "c"), ("PUBLISH", "c", "m"), ("UNSUBSCRIBE", "c")))
+        before = left()
+        rng = random.Random(SEED)
+        for _ in range(200):
+            victim = Pipeliner(self.kv.port, requests * 50, piece=rng.randint(1, 5000))
+            victim.wait_for_pieces(rng.randint(1, 20))
+            victim.kill()
+        wait_for("no more is left than was there before",
+                 lambda: all(now <= was for now, was in zip(left(), before)))
+        self.assertEqual(self.c.do("PING"), Status("PONG"))
 
     def test_garbage(self):
         rng = random.Random(SEED)
