@@ -270,7 +270,8 @@ def markdown(lines, facts, command, plots, how):
     short = list(short_rows(lines))
     if short:
         text += ["", "## Where it falls short", "",
-                 "What was tried, and what limits it; a bar first, a goal where the bar is met.", "",
+                 "What was tried, and what limits it; a bar first, a goal where the bar is met.",
+                 "",
                  *markdown_table(("row", "asked", "reached", "why"), short)]
     notes = [f"* {line.title}: {line.note}" for line in lines if line.note]
     failures = [f"* {line.title}, {program}: {why}" for line in lines
