@@ -108,8 +108,9 @@ class Client:
 
 
 class WeftKv:
-    def __init__(self, program, *arguments, env=None):
-        self.process = subprocess.Popen([program, "--port", "0", *arguments],
+    def __init__(self, program, *arguments, env=None, under=()):
+        """`under`: what runs the program, with its own arguments."""
+        self.process = subprocess.Popen([*under, program, "--port", "0", *arguments],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **(env or {})})
         line = self.process.stdout.readline()
