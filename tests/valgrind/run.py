@@ -31,7 +31,8 @@ def complaint(status, said):
 
 
 def program(command):
-    ended = subprocess.run([*VALGRIND, "--leak-check=no", *command], capture_output=True, text=True, timeout=250)
+    ended = subprocess.run([*VALGRIND, "--leak-check=no", *command], capture_output=True,
+                           text=True, timeout=250)
     return complaint(ended.returncode, ended.stderr), ended.stdout + ended.stderr
 
 
