@@ -188,7 +188,8 @@ int64_t run_due_timers(timer_heap& heap, int64_t now, bool& ran) noexcept WEFT_U
     } else {
       erase(heap, *node);
     }
-    heap.firing.store(node, relaxed);
+    // release: disarm_wait() for the node before may read this one, and must see what that did.
+    heap.firing.store(node, release);
     heap.lock.unlock_kept();
     node->fire(node, now);
     // From here on the node may be gone.
