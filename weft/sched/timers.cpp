@@ -5,7 +5,9 @@
 //
 // Lock rule: only the heap's lock (a P's, so it lasts for ever: unlock_kept), and never while
 // `fire` runs. `firing` is per heap and one thread runs a heap at a time, so disarm_wait() can wait
-// for exactly its node without the node being touched after `fire` returned.
+// for exactly its node without the node being touched after `fire` returned. Invariant: a node that
+// fires is found in `firing` of node.heap. Otherwise, set anew on another P while it fires and then
+// stopped, it would be gone before its `fire` is done: see lock_heap_for().
 #include "weft/sched/internal/timers.hpp"
 
 #include "weft/base/panic.hpp"
@@ -83,16 +85,34 @@ timer_heap& heap_at_hand() noexcept {
   return pp != nullptr ? pp->timers : sched.all_p[0]->timers;
 }
 
-/// Whoever sleeps in netpoll must not sleep past `when_ns`.
-void note_earlier(int64_t when_ns) noexcept {
+/// Whoever sleeps in netpoll must not sleep past `when_ns`, the first of `heap`.
+void note_earlier(const timer_heap& heap, int64_t when_ns) noexcept {
   machine* mp = this_machine();
   if (mp->sim) return;
   if (sched.last_poll.load(seq_cst) == 0) {
     const int64_t until = sched.poll_until.load(seq_cst);
     if (until == 0 || until > when_ns) netpoll_break();
-  } else if (mp->p == nullptr) {
+  } else if (mp->p == nullptr || &heap != &mp->p->timers) {
     wake_p();  // nobody with a P is sure to look at this heap
   }
+}
+
+/// Locks the heap that `node` is armed in: the one at hand. But while its `fire` still runs (it was
+/// set anew meanwhile, or sets itself anew), the one that is run: is_firing() and disarm_wait()
+/// look for `firing` in the node's heap only. Whoever runs that heap looks at it again after
+/// `fire`.
+timer_heap& lock_heap_for(timer_node& node) noexcept WEFT_UNCHECKED {
+  // relaxed: no arming stands, so nobody else writes it.
+  timer_heap* last = node.heap.load(relaxed);
+  // acquire: as in disarm_wait(), which will look at another heap.
+  if (last != nullptr && last->firing.load(acquire) == &node) {
+    last->lock.lock();
+    if (last->firing.load(acquire) == &node) return *last;
+    last->lock.unlock_kept();
+  }
+  timer_heap& here = heap_at_hand();
+  here.lock.lock();
+  return here;
 }
 
 /// Locks the heap that holds or held `node`; null if it was never armed.
@@ -118,18 +138,15 @@ void timer_heap_init(timer_heap& heap) noexcept {
   heap.entries = memory + shift;
 }
 
-void arm(timer_node& node, int64_t when_ns, int64_t period_ns) noexcept {
-  timer_heap& heap = heap_at_hand();
-  bool first = false;
-  {
-    kept_lock_scope hold(heap.lock);
-    WEFT_ASSERT(node.index == -1);
-    node.period_ns = period_ns;
-    ++node.sequence;
-    insert(heap, node, when_ns);
-    first = node.index == 0;
-  }
-  if (first) note_earlier(when_ns);
+void arm(timer_node& node, int64_t when_ns, int64_t period_ns) noexcept WEFT_UNCHECKED {
+  timer_heap& heap = lock_heap_for(node);
+  WEFT_ASSERT(node.index == -1);
+  node.period_ns = period_ns;
+  ++node.sequence;
+  insert(heap, node, when_ns);
+  const bool first = node.index == 0;
+  heap.lock.unlock_kept();
+  if (first) note_earlier(heap, when_ns);
 }
 
 bool disarm(timer_node& node) noexcept WEFT_UNCHECKED {

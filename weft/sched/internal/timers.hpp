@@ -23,7 +23,8 @@ struct timer_heap {
   uint32_t count = 0;
   /// entries[0].when_ns or no_timer. Written under lock, read by anyone as a hint.
   atomic<int64_t> first_when{no_timer};
-  /// The node whose `fire` runs now. Written by the runner; read by disarm_wait().
+  /// The node whose `fire` runs now; node->heap is this one. Written by the runner, set under lock;
+  /// read by disarm_wait() and arm().
   atomic<timer_node*> firing{nullptr};
   /// 1 while somebody runs due timers of this heap.
   atomic<uint32_t> running{0};
