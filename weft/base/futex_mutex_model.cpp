@@ -58,7 +58,10 @@ constexpr const char* file = "weft/base/futex_mutex.hpp";
 
 TEST(futex_mutex_model, excludes_and_wakes) {
   model::verify(
-      {.name = "futex_mutex, 2 threads", .body = [] { contenders(2); }},
+      {.name = "futex_mutex, 2 threads",
+       .body = [] { contenders(2); },
+       .of = model::part::runtime_lock,
+       .all_seen = true},
       {
           {"unlock: relaxed", file, "state_.exchange(0, release)", model::change::weaken},
           {"unlock: load and store", file, "state_.exchange(0, release)", model::change::split},
@@ -79,16 +82,24 @@ TEST(futex_mutex_model, excludes_and_wakes) {
 
 TEST(futex_mutex_model, three_threads) {
   model::verify(
-      {.name = "futex_mutex, 3 threads", .body = [] { contenders(3); }},
+      {.name = "futex_mutex, 3 threads",
+       .body = [] { contenders(3); },
+       .of = model::part::runtime_lock,
+       .all_seen = true},
       {
           {"unlock: nobody is woken", file, "os::futex_wake(state_, 1)", model::change::drop},
           {"lock_slow: load and store", file, "state_.exchange(2, acquire)", model::change::split},
+          {"lock_slow: relaxed after the sleep", file, "state_.exchange(2, acquire)",
+           model::change::weaken},
       });
 }
 
 TEST(futex_mutex_model, unlock_kept) {
   model::verify(
-      {.name = "futex_mutex, kept", .body = [] { kept(2); }},
+      {.name = "futex_mutex, kept",
+       .body = [] { kept(2); },
+       .of = model::part::runtime_lock,
+       .all_seen = true},
       {
           {"heavy fence missing", file, "os::heavy_fence();  // partner: light_fence()",
            model::change::drop},
@@ -99,17 +110,25 @@ TEST(futex_mutex_model, unlock_kept) {
           {"sleepers are not counted", file, "sleepers_.fetch_add(1, relaxed)",
            model::change::drop},
       });
-  model::verify({.name = "futex_mutex, kept, 3 threads", .body = [] { kept(3); }},
+  model::verify({.name = "futex_mutex, kept, 3 threads",
+                 .body = [] { kept(3); },
+                 .of = model::part::runtime_lock,
+                 .all_seen = true},
                 {
                     {"sleepers: load and store", file, "sleepers_.fetch_add(1, relaxed)",
                      model::change::split},
                     {"nobody is woken", file, "os::futex_wake(state_, 1);\n  }\n\n private",
                      model::change::drop},
+                    {"heavy fence missing", file, "os::heavy_fence();  // partner: light_fence()",
+                     model::change::drop},
                 });
 }
 
 TEST(futex_mutex_model, try_lock) {
-  model::verify({.name = "futex_mutex, try_lock", .body = tries},
+  model::verify({.name = "futex_mutex, try_lock",
+                 .body = tries,
+                 .of = model::part::runtime_lock,
+                 .all_seen = true},
                 {
                     {"try_lock: relaxed", file,
                      "state_.compare_exchange(expected, 1, acquire, relaxed)) return false",

@@ -14,6 +14,7 @@ namespace {
 using model::countdown;
 using weft::rt::leaf;
 using weft::rt::may_park;
+using weft::rt::sched;
 using weft::rt::section;
 
 /// A foreign thread starts goroutines while all threads of the runtime sleep, or are about to.
@@ -76,14 +77,40 @@ void spinners_steal() {
   left.wait();
 }
 
+/// Two threads start goroutines, so two threads of the runtime look for Ps at once, and put them
+/// back when they have nothing more to do. At rest every P is on the list once, and nobody spins.
+void idle_list() {
+  countdown left(2);
+  model::setup();
+  model::start_runtime(2);
+  model::setup_done();
+  model::spawn([&] { weft::go([&] { left.done(); }); });
+  weft::go([&] { left.done(); });
+  left.wait();
+  model::join_all();
+  model::setup();
+  model::setup_done();  // all others rest
+  const section s;
+  const weft::rt::kept_lock_scope hold(sched.lock);
+  uint32_t listed = 0;
+  for (const weft::rt::processor* pp = sched.idle_p; pp != nullptr; pp = pp->link) {
+    ++listed;
+    model::check(listed <= 2, "a P is on the list twice");
+    model::check(pp->m.load(weft::rt::relaxed) == nullptr, "a P on the list has a thread");
+  }
+  model::check(listed == 2, "a P is lost");
+  model::check(sched.idle_p_count.load(weft::rt::relaxed) == 2, "the count of the list is wrong");
+  model::check(sched.spinning.load(weft::rt::relaxed) == 0, "a thread that rests spins");
+}
+
 constexpr const char* proc = "weft/sched/proc.cpp";
 constexpr const char* find = "weft/sched/find.cpp";
 constexpr const char* machine = "weft/sched/machine.cpp";
 constexpr const char* queue = "weft/sched/internal/run_queue.hpp";
 
 /// Executions are long: searches at random, and the beginning of the exhaustive one.
-model::scenario long_one(const char* name, void (*body)()) {
-  model::scenario s{.name = name, .body = body};
+model::scenario long_one(const char* name, model::part of, void (*body)()) {
+  model::scenario s{.name = name, .body = body, .of = of};
   s.exhaustive = 500;
   s.random = 3000;
   s.mutant_factor = 6;
@@ -92,7 +119,7 @@ model::scenario long_one(const char* name, void (*body)()) {
 
 TEST(proc_model, wake_from_outside) {
   model::verify(
-      long_one("wake-up, 1 P", wake_from_outside),
+      long_one("wake-up, 1 P", model::part::wake_up, wake_from_outside),
       {
           {"start_m: word relaxed", machine, "mp->park_word.store(1, release);\n  os::futex_wake",
            model::change::weaken},
@@ -108,7 +135,7 @@ TEST(proc_model, wake_from_outside) {
 // neither is missed alone; wake_p()'s fence is missed where no lock orders the look (2 Ps).
 TEST(proc_model, sleepers_and_work) {
   model::verify(
-      long_one("wake-up, 2 P", sleepers_and_work),
+      long_one("wake-up, 2 P", model::part::wake_up, sleepers_and_work),
       {
           {"wake_p: no fence", proc, "fence(seq_cst);\n  wake_p_published();", model::change::drop},
           {"find_runnable: no second look", find,
@@ -120,16 +147,38 @@ TEST(proc_model, sleepers_and_work) {
 
 TEST(proc_model, park_and_ready) {
   model::verify(
-      long_one("park and ready", park_and_ready),
+      long_one("park and ready", model::part::parking, park_and_ready),
       {
           {"the next slot: relaxed", queue, "next_.exchange(item, seq_cst)", model::change::weaken},
           {"stolen and run twice", queue, "next_.compare_exchange(seen, nullptr, acq_rel, relaxed)",
            model::change::always},
+          {"taken by load and store", queue, "next_.exchange(nullptr, acq_rel)",
+           model::change::split},
+          {"put nowhere", queue, "next_.exchange(item, seq_cst)", model::change::drop},
       });
 }
 
+TEST(proc_model, idle_list) {
+  model::verify(long_one("idle-P list", model::part::idle_p, idle_list),
+                {
+                    {"put: not counted", proc, "sched.idle_p_count.fetch_add(1, seq_cst)",
+                     model::change::drop},
+                    {"taken: still counted", proc, "sched.idle_p_count.fetch_sub(1, seq_cst)",
+                     model::change::drop},
+                    {"two claim to spin", proc,
+                     "sched.spinning.compare_exchange(none, 1, seq_cst, relaxed)) {\n    return",
+                     model::change::split},
+                    {"no P, and spins for ever", proc,
+                     "sched.spinning.fetch_sub(1, seq_cst);\n    return;\n  }\n  start_m(pp, true)",
+                     model::change::drop},
+                    {"the lock: whatever it finds", "weft/base/futex_mutex.hpp",
+                     "state_.compare_exchange(expected, 1, acquire, relaxed)) [[unlikely]]",
+                     model::change::always},
+                });
+}
+
 TEST(proc_model, spinners_steal) {
-  model::verify(long_one("idle P and spinner", spinners_steal),
+  model::verify(long_one("idle P and spinner", model::part::wake_up, spinners_steal),
                 {
                     {"the next slot: published acq_rel", queue, "next_.exchange(item, seq_cst)",
                      model::change::to_acq_rel},

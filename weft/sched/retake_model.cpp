@@ -100,8 +100,8 @@ void computing() {
 constexpr const char* file = "weft/sched/retake.cpp";
 constexpr const char* door = "weft/sched/internal/section.hpp";
 
-model::scenario long_one(const char* name, std::function<void()> body) {
-  model::scenario s{.name = name, .body = std::move(body)};
+model::scenario long_one(const char* name, model::part of, std::function<void()> body) {
+  model::scenario s{.name = name, .body = std::move(body), .of = of};
   s.exhaustive = 500;
   s.random = 3000;
   s.mutant_factor = 6;
@@ -110,7 +110,7 @@ model::scenario long_one(const char* name, std::function<void()> body) {
 
 TEST(retake_model, blocking_call_returns) {
   model::verify(
-      long_one("retake", [] { blocking_call_returns(true, false); }),
+      long_one("retake", model::part::blocking_return, [] { blocking_call_returns(true, false); }),
       {
           {"entry: light fence missing", door,
            "mp->in_rt.store(1, relaxed);\n  os::light_fence();\n  if (mp->grant.load(relaxed) <= "
@@ -140,16 +140,22 @@ TEST(retake_model, blocking_call_returns) {
 }
 
 TEST(retake_model, plain_fences) {
-  model::verify(long_one("retake, no membarrier", [] { blocking_call_returns(false, false); }),
+  model::verify(long_one("retake, no membarrier", model::part::retake,
+                         [] { blocking_call_returns(false, false); }),
                 {
                     {"entry: fence missing", "weft/base/os/os.hpp", "else\n    fence(seq_cst);",
                      model::change::drop},
+                    {"retaker ignores in_rt", file, "mp->in_rt.load(acquire) != 0) return false",
+                     model::change::reads_zero},
+                    {"robbed: grant released relaxed", file,
+                     "mp->grant.store(grant_none, release);\n  return true", model::change::weaken},
                 });
 }
 
 TEST(retake_model, robbed_thread_parks) {
   model::verify(
-      long_one("robbed thread wants a P", [] { blocking_call_returns(true, true); }),
+      long_one("robbed thread wants a P", model::part::retake,
+               [] { blocking_call_returns(true, true); }),
       {
           {"retaker ignores in_rt", file, "mp->in_rt.load(acquire) != 0) return false",
            model::change::reads_zero},
@@ -162,7 +168,7 @@ TEST(retake_model, robbed_thread_parks) {
 
 TEST(retake_model, computing) {
   model::verify(
-      long_one("preemption", computing),
+      long_one("preemption", model::part::retake, computing),
       {
           {"entry: light fence missing", door,
            "mp->in_rt.store(1, relaxed);\n  os::light_fence();\n  if (mp->grant.load(relaxed) <= "

@@ -165,7 +165,7 @@ void moving_item() {
 constexpr const char* file = "weft/sched/internal/run_queue.hpp";
 
 TEST(run_queue_model, owner_and_thief) {
-  model::scenario s{.name = "run_queue", .body = owner_and_thief};
+  model::scenario s{.name = "run_queue", .body = owner_and_thief, .of = model::part::run_queue};
   s.preemptions = 3;
   model::verify(
       s, {
@@ -185,7 +185,10 @@ TEST(run_queue_model, owner_and_thief) {
 
 TEST(run_queue_model, spill_and_steal) {
   model::verify(
-      {.name = "run_queue, spill", .body = spill_and_steal},
+      {.name = "run_queue, spill",
+       .body = spill_and_steal,
+       .of = model::part::run_queue,
+       .all_seen = true},
       {
           {"spill: takes what is gone", file,
            "head_.compare_exchange(head, head + count, acq_rel, relaxed)) return 0;",
@@ -201,7 +204,7 @@ TEST(run_queue_model, spill_and_steal) {
 
 TEST(run_queue_model, next_slot) {
   model::verify(
-      {.name = "runnext", .body = next_slot},
+      {.name = "runnext", .body = next_slot, .of = model::part::next_slot, .all_seen = true},
       {
           {"exchange_next: relaxed", file, "next_.exchange(item, seq_cst)", model::change::weaken},
           {"exchange_next: load and store", file, "next_.exchange(item, seq_cst)",
@@ -215,7 +218,10 @@ TEST(run_queue_model, next_slot) {
 
 TEST(run_queue_model, next_slot_again) {
   model::verify(
-      {.name = "runnext, twice", .body = next_slot_again},
+      {.name = "runnext, twice",
+       .body = next_slot_again,
+       .of = model::part::next_slot,
+       .all_seen = true},
       {
           {"steal_next: relaxed", file, "next_.compare_exchange(seen, nullptr, acq_rel, relaxed)",
            model::change::weaken},
@@ -227,17 +233,25 @@ TEST(run_queue_model, next_slot_again) {
 }
 
 TEST(run_queue_model, publish_and_look) {
-  model::verify({.name = "runnext, last look", .body = publish_and_look},
-                {
-                    {"exchange_next: acq_rel", file, "next_.exchange(item, seq_cst)",
-                     model::change::to_acq_rel},
-                    {"empty: next acquire", file, "next_.load(seq_cst)", model::change::to_acquire},
-                });
+  model::verify(
+      {.name = "runnext, last look",
+       .body = publish_and_look,
+       .of = model::part::next_slot,
+       .all_seen = true},
+      {
+          {"exchange_next: acq_rel", file, "next_.exchange(item, seq_cst)",
+           model::change::to_acq_rel},
+          {"empty: next acquire", file, "next_.load(seq_cst)", model::change::to_acquire},
+          {"empty: no look at next", file, "next_.load(seq_cst)", model::change::reads_zero},
+      });
 }
 
 TEST(run_queue_model, moving_item) {
   model::verify(
-      {.name = "run_queue, moving item", .body = moving_item},
+      {.name = "run_queue, moving item",
+       .body = moving_item,
+       .of = model::part::run_queue,
+       .all_seen = true},
       {
           {"empty: next relaxed", file, "next_.load(seq_cst)", model::change::weaken},
           {"take_next: relaxed", file, "next_.exchange(nullptr, acq_rel)", model::change::weaken},

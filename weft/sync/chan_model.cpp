@@ -126,29 +126,28 @@ constexpr const char* mutex = "weft/base/futex_mutex.hpp";
 constexpr const char* machine = "weft/sched/machine.cpp";
 
 TEST(chan_model, unbuffered) {
-  model::verify(
-      {.name = "chan, unbuffered", .body = ping_pong},
-      {
-          {"the lock's release is relaxed", mutex, "state_.exchange(0, release)",
-           model::change::weaken},
-          {"guest_ready: relaxed", machine,
-           "mp->park_word.store(1, release);  // partner: the acquire in guest_park()",
-           model::change::weaken},
-          {"guest_park: relaxed", machine,
-           "mp->park_word.load(acquire) == 0) os::futex_wait(mp->park_word, 0, -1);\n"
-           "  mp->guest_cell",
-           model::change::weaken},
-          {"guest_park: it was woken long ago", machine,
-           "mp->park_word.store(0, relaxed);\n  // Nothing runs", model::change::drop},
-          {"guest_park: does not wait", machine,
-           "mp->park_word.load(acquire) == 0) os::futex_wait(mp->park_word, 0, -1);\n"
-           "  mp->guest_cell",
-           model::change::reads_one},
-      });
+  model::verify({.name = "chan, unbuffered", .body = ping_pong, .of = model::part::chan},
+                {
+                    {"the lock's release is relaxed", mutex, "state_.exchange(0, release)",
+                     model::change::weaken},
+                    {"guest_ready: relaxed", machine,
+                     "mp->park_word.store(1, release);  // partner: the acquire in guest_park()",
+                     model::change::weaken},
+                    {"guest_park: relaxed", machine,
+                     "mp->park_word.load(acquire) == 0) os::futex_wait(mp->park_word, 0, -1);\n"
+                     "  mp->guest_cell",
+                     model::change::weaken},
+                    {"guest_park: it was woken long ago", machine,
+                     "mp->park_word.store(0, relaxed);\n  // Nothing runs", model::change::drop},
+                    {"guest_park: does not wait", machine,
+                     "mp->park_word.load(acquire) == 0) os::futex_wait(mp->park_word, 0, -1);\n"
+                     "  mp->guest_cell",
+                     model::change::reads_one},
+                });
 }
 
 TEST(chan_model, buffered) {
-  model::verify({.name = "chan, one place", .body = buffered},
+  model::verify({.name = "chan, one place", .body = buffered, .of = model::part::chan},
                 {
                     {"send: count is not written", file, "c.count.store(n + 1, relaxed)",
                      model::change::drop},
@@ -162,7 +161,7 @@ TEST(chan_model, buffered) {
 
 TEST(chan_model, closing) {
   model::verify(
-      {.name = "chan, close", .body = closing},
+      {.name = "chan, close", .body = closing, .of = model::part::chan},
       {
           {"close: is not written", file, "c.closed.store(1, release)", model::change::drop},
           {"recv: does not look for the close", file,
@@ -173,20 +172,21 @@ TEST(chan_model, closing) {
 }
 
 TEST(chan_model, trying) {
-  model::verify({.name = "chan, try_recv", .body = trying},
-                {
-                    {"try_recv: close seen relaxed", file,
-                     "c->closed.load(acquire) == 0) return chan_status::would_block;\n    if",
-                     model::change::weaken},
-                    {"close: relaxed", file, "c.closed.store(1, release)", model::change::weaken},
-                    {"the lock's release is relaxed", mutex, "state_.store(0, release)",
-                     model::change::weaken},
-                });
+  model::verify(
+      {.name = "chan, try_recv", .body = trying, .of = model::part::chan, .all_seen = true},
+      {
+          {"try_recv: close seen relaxed", file,
+           "c->closed.load(acquire) == 0) return chan_status::would_block;\n    if",
+           model::change::weaken},
+          {"close: relaxed", file, "c.closed.store(1, release)", model::change::weaken},
+          {"the lock's release is relaxed", mutex, "state_.store(0, release)",
+           model::change::weaken},
+      });
 }
 
 TEST(chan_model, last_handle) {
   model::verify(
-      {.name = "chan, last handle", .body = last_handle},
+      {.name = "chan, last handle", .body = last_handle, .of = model::part::chan, .all_seen = true},
       {
           {"release_chan: relaxed", file, "c->refs.fetch_sub(1, acq_rel)", model::change::weaken},
           {"release_chan: no acquire", file, "c->refs.fetch_sub(1, acq_rel)",

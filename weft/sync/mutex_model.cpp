@@ -75,7 +75,10 @@ constexpr const char* machine = "weft/sched/machine.cpp";
 
 TEST(mutex_model, two_threads) {
   model::verify(
-      {.name = "mutex, 2 threads", .body = [] { contenders(2, 1); }},
+      {.name = "mutex, 2 threads",
+       .body = [] { contenders(2, 1); },
+       .of = model::part::mutex,
+       .all_seen = true},
       {
           {"lock: relaxed", header,
            "state_.compare_exchange(free, locked, rt::acquire, rt::relaxed)",
@@ -95,7 +98,8 @@ TEST(mutex_model, two_threads) {
 }
 
 TEST(mutex_model, three_threads) {
-  model::scenario s{.name = "mutex, 3 threads", .body = [] { contenders(3, 1); }};
+  model::scenario s{
+      .name = "mutex, 3 threads", .body = [] { contenders(3, 1); }, .of = model::part::mutex};
   model::verify(
       s,
       {
@@ -109,7 +113,7 @@ TEST(mutex_model, three_threads) {
 }
 
 TEST(mutex_model, try_lock) {
-  model::verify({.name = "mutex, try_lock", .body = tries},
+  model::verify({.name = "mutex, try_lock", .body = tries, .of = model::part::mutex},
                 {
                     {"try_lock: relaxed", file,
                      "state_.compare_exchange(old, old | locked, rt::acquire, rt::relaxed)",
@@ -125,7 +129,7 @@ TEST(mutex_model, try_lock) {
 
 // The hand-over's acquire has no mutant: what it orders, the semaphore's lock orders already.
 TEST(mutex_model, starvation) {
-  model::scenario s{.name = "mutex, starving", .body = starving};
+  model::scenario s{.name = "mutex, starving", .body = starving, .of = model::part::mutex};
   model::verify(
       s, {
              {"hand-over: load and store", file, "state_.fetch_add(delta, rt::acquire)",
@@ -139,7 +143,10 @@ TEST(mutex_model, starvation) {
 
 TEST(mutex_model, guests_sleep_and_wake) {
   model::verify(
-      {.name = "guest parking", .body = [] { contenders(2, 2); }},
+      {.name = "guest parking",
+       .body = [] { contenders(2, 2); },
+       .of = model::part::guests,
+       .all_seen = true},
       {
           {"guest_ready: word not set", machine,
            "mp->park_word.store(1, release);  // partner: the acquire in guest_park()",

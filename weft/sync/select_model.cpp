@@ -74,7 +74,7 @@ constexpr const char* machine = "weft/sched/machine.cpp";
 
 TEST(select_model, two_senders) {
   model::verify(
-      {.name = "select, two senders", .body = two_senders},
+      {.name = "select, two senders", .body = two_senders, .of = model::part::select},
       {
           {"two wakers win", waiter,
            "sg->claimed->compare_exchange(unclaimed, 1, relaxed, relaxed)", model::change::always},
@@ -90,7 +90,7 @@ TEST(select_model, two_senders) {
 }
 
 TEST(select_model, two_selects) {
-  model::verify({.name = "select against select", .body = two_selects},
+  model::verify({.name = "select against select", .body = two_selects, .of = model::part::select},
                 {
                     {"locks in the order of the cases", nullptr,
                      "select: locks in the order of the cases", model::change::leave_out},
@@ -104,7 +104,7 @@ TEST(select_model, two_selects) {
 
 TEST(select_model, send_and_close) {
   model::verify(
-      {.name = "select, send and close", .body = send_and_close},
+      {.name = "select, send and close", .body = send_and_close, .of = model::part::select},
       {
           {"two wakers win", waiter,
            "sg->claimed->compare_exchange(unclaimed, 1, relaxed, relaxed)", model::change::always},

@@ -73,7 +73,7 @@ constexpr const char* waiter = "weft/sync/internal/waiter.hpp";
 
 TEST(semaphore_model, one_unit) {
   model::verify(
-      {.name = "semaphore, one unit", .body = one_unit},
+      {.name = "semaphore, one unit", .body = one_unit, .of = model::part::semaphore},
       {
           {"the lock's release is relaxed", mutex, "state_.exchange(0, release)",
            model::change::weaken},
@@ -87,7 +87,7 @@ TEST(semaphore_model, one_unit) {
 
 TEST(semaphore_model, large_request) {
   model::verify(
-      {.name = "semaphore, two units", .body = large_request},
+      {.name = "semaphore, two units", .body = large_request, .of = model::part::semaphore},
       {
           {"the lock's acquire is relaxed", mutex,
            "state_.compare_exchange(expected, 1, acquire, relaxed)) [[unlikely]]",
@@ -100,7 +100,7 @@ TEST(semaphore_model, large_request) {
 }
 
 TEST(semaphore_model, permits) {
-  model::verify({.name = "sema", .body = permits},
+  model::verify({.name = "sema", .body = permits, .of = model::part::semaphore, .all_seen = true},
                 {
                     {"the lock's release is relaxed", mutex, "state_.exchange(0, release)",
                      model::change::weaken},

@@ -97,9 +97,33 @@ struct mutant {
 
 // --- searches ---------------------------------------------------------------------------------
 
+/// What scenarios are about: the components of the table in tests/model/README.md, in its order.
+enum class part : uint8_t {
+  none,
+  run_queue,
+  next_slot,
+  parking,
+  wake_up,
+  idle_p,
+  retake,
+  blocking_return,
+  chan,
+  select,
+  runtime_lock,
+  mutex,
+  semaphore,
+  timers,
+  netpoll,
+  guests,
+  count_
+};
+
 struct scenario {
   const char* name;
   std::function<void()> body;  // the first thread
+  part of = part::none;
+  /// The exhaustive search sees every execution within its bounds; verify() fails if it does not.
+  bool all_seen = false;
   /// Exhaustive search: switches away from a thread that could go on, and loads of old values.
   int preemptions = 2;
   int stale_loads = 2;
@@ -129,8 +153,8 @@ struct result {
 
 /// Searches one scenario, with or without a mutant.
 [[nodiscard]] result search(const scenario& of, const mutant* change = nullptr);
-/// The scenario passes, and each mutant is found; prints a row of the table for each. Reports
-/// failures to GoogleTest.
+/// The scenario passes, and each mutant is found; prints a row for each. Reports failures to
+/// GoogleTest. With WEFT_MODEL_TABLE set nothing is searched: the scenario goes into the table.
 void verify(const scenario& of, const std::vector<mutant>& mutants);
 
 }  // namespace model

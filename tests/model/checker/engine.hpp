@@ -208,6 +208,10 @@ inline void next_event(thread& t) {
   t.view.at[id] = ++t.hb.at[id];
 }
 
+// catalogue.cpp
+bool catalogue_only();
+void catalogue(const scenario& of, size_t mutants);
+
 // table.cpp
 inline uint64_t peek(const void* at, uint32_t bytes) {
   uint64_t value = 0;
