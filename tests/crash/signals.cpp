@@ -219,6 +219,19 @@ extern "C" void broken_handler(int) {
   touch(nullptr);  // @broken_handler
   END;
 }
+extern "C" void digging_handler(int) {
+  sink = dig(0);  // @digging_handler
+  END;
+}
+CASE(overflow_in_handler) {
+  struct sigaction own{};
+  own.sa_handler = digging_handler;
+  own.sa_flags = SA_ONSTACK;
+  ::sigaction(SIGUSR1, &own, nullptr);
+  std::raise(SIGUSR1);  // @overflow_in_handler
+  END;
+  return 0;
+}
 CASE(handler_crashes) {
   struct sigaction own{};
   own.sa_handler = broken_handler;

@@ -272,6 +272,11 @@ stack_bounds bounds_of(uintptr_t sp) noexcept {
   if (::sigaltstack(nullptr, &alternate) == 0 && (alternate.ss_flags & SS_ONSTACK) != 0) {
     const auto lo = reinterpret_cast<uintptr_t>(alternate.ss_sp);
     if (sp - lo < alternate.ss_size) return {sp, lo + alternate.ss_size};
+    // Ran over its end (signals.cpp). The handler that reports it stands where its outermost frames
+    // were, in the upper half.
+    const machine* mp = this_machine();
+    const auto ours = mp != nullptr ? reinterpret_cast<uintptr_t>(mp->signal_stack) : 0;
+    if (ours != 0 && sp >= ours && sp < lo) return {sp, lo + alternate.ss_size / 2};
   }
   // glibc keeps a thread's descriptor at the top of its stack; the main thread's lies elsewhere,
   // below its stack, which ends at __libc_stack_end. The largest stack believed is 1 GiB.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <string_view>
 
 #include "weft/base/arch/arch.hpp"
@@ -27,6 +28,13 @@ namespace {
 
 // The handler itself needs little: symbolizing runs on a stack of its own (on_report_stack).
 constexpr size_t signal_stack_bytes = 64 * 1024;
+// Below it no access, and between the two a page that the kernel is not told of. So whatever runs
+// over the guard has a stack pointer outside of what the kernel knows as the signal stack, and it
+// calls the handler from its top once more. Inside, it would see no room and kill without a word.
+constexpr size_t signal_slack_bytes = os::page_bytes;
+constexpr size_t signal_guard_bytes = 64 * 1024;
+constexpr size_t signal_mapping_bytes =
+    signal_guard_bytes + signal_slack_bytes + signal_stack_bytes;
 // Longer than the largest report should take; after that the process must not linger half dead.
 constexpr unsigned watchdog_seconds = 60;
 // How far from the stack pointer a fault still is that stack's end: calls and probes of large
@@ -90,6 +98,17 @@ void print_registers(report_writer& out, const unwind_frame& frame) noexcept {
   out.put("pc     ").put_hex(frame.pc).put('\n');
 }
 
+/// What the kernel is told of a mapping that a machine keeps in signal_stack.
+void* signal_stack_of(void* mapping) noexcept {
+  return static_cast<std::byte*>(mapping) + signal_guard_bytes + signal_slack_bytes;
+}
+
+bool signal_guard_hit(uintptr_t address) noexcept {
+  const machine* mp = this_machine();
+  return mp != nullptr && mp->signal_stack != nullptr &&
+         address - reinterpret_cast<uintptr_t>(mp->signal_stack) < signal_guard_bytes;
+}
+
 bool is_near(uintptr_t address, uintptr_t sp) noexcept {
   return address - (sp - overflow_reach_bytes) < 2 * overflow_reach_bytes;
 }
@@ -111,6 +130,12 @@ story tell(report_writer& out, const handled_signal& s, const siginfo_t& info,
   const bool mapped_error = s.number == SIGBUS
                                 ? info.si_code == BUS_ADRERR
                                 : info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR;
+  if (s.number == SIGSEGV && mapped_error && signal_guard_hit(address)) {
+    out.put("runtime: a signal handler needs more than the ").put_unsigned(signal_stack_bytes);
+    out.put(" bytes of the alternate stack\nruntime: sp=").put_hex(frame.sp());
+    out.put("\nfatal error: signal stack overflow\n\n");
+    return story::fatal;
+  }
   if (s.number == SIGSEGV && mapped_error && is_near(address, frame.sp()) &&
       !stack_find(frame.sp(), slot)) {
     out.put("runtime: sp=").put_hex(frame.sp()).put(" address=").put_hex(address);
@@ -190,13 +215,14 @@ void arm_report_watchdog() noexcept {
 void prepare_signal_stack() noexcept {
   stack_t now{};
   if (::sigaltstack(nullptr, &now) == 0 && (now.ss_flags & SS_DISABLE) == 0) return;
-  void* memory = os::reserve_writable(signal_stack_bytes);
+  void* memory = os::reserve_writable(signal_mapping_bytes);
   if (memory == nullptr) return;  // without it an overflow is a bare SIGSEGV, nothing worse
+  (void)os::protect_none(memory, signal_guard_bytes);  // refused: as without a guard
   stack_t stack{};
-  stack.ss_sp = memory;
+  stack.ss_sp = signal_stack_of(memory);
   stack.ss_size = signal_stack_bytes;
   if (::sigaltstack(&stack, nullptr) != 0) {
-    os::release(memory, signal_stack_bytes);
+    os::release(memory, signal_mapping_bytes);
     return;
   }
   this_machine()->signal_stack = memory;
@@ -207,13 +233,13 @@ void release_signal_stack(machine* mp) noexcept {
   mp->signal_stack = nullptr;
   stack_t now{};
   if (memory == nullptr || ::sigaltstack(nullptr, &now) != 0) return;
-  if (now.ss_sp == memory) {
+  if (now.ss_sp == signal_stack_of(memory)) {
     if ((now.ss_flags & SS_ONSTACK) != 0) return;  // a thread that ends in a handler: leaked
     stack_t none{};
     none.ss_flags = SS_DISABLE;
     if (::sigaltstack(&none, nullptr) != 0) return;
   }
-  os::release(memory, signal_stack_bytes);
+  os::release(memory, signal_mapping_bytes);
 }
 
 void install_signal_handlers() noexcept {

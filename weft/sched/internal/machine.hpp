@@ -71,7 +71,7 @@ struct alignas(64) machine {
   int state_fd = -1;             // sysmon: /proc/self/task/TID/stat
   atomic<int64_t> robbed_at{0};  // when its P was taken; 0 when it has not been
   bool blocked_when_robbed = false;
-  void* signal_stack = nullptr;  // ours for this thread, signals.cpp; null: it has its own
+  void* signal_stack = nullptr;  // ours, with its guard (signals.cpp); null: it has its own
   goroutine guest_cell{};        // the cell of a guest
   goroutine_top guest_top{};
   [[no_unique_address]] sanitizer::fiber g0_fiber;
