@@ -10,13 +10,15 @@
 //
 // One of the two sees the other. If M sees `retaking` it takes its P back by CAS; if the retaker
 // sees in_rt == 0 it goes on to `robbing` by CAS; only one CAS succeeds. A section begun after the
-// heavy fence sees `retaking`, so later looks at a posted request need no new fence.
+// heavy fence sees `retaking`, so later looks at this request need no new fence. At a request that
+// was reclaimed and made anew they do.
 //
 // A robbed M goes on in user code without a P, as a guest: calls that cannot park work through the
 // global queue; a call that may park first gets a P again or queues its goroutine (regain_p).
 //
-// A request that found in_rt == 1 stays posted: the next entry sees it, reclaims, and yields. That
-// is the cooperative preemption of computing goroutines that do call the runtime.
+// A request that found in_rt == 1 stays posted: the next entry sees it, reclaims, and yields, or, if
+// it may not park, leaves that to the next one that may. That is the cooperative preemption of
+// computing goroutines that do call the runtime.
 //
 // Rejected: signals (no safe points in C++: malloc, std::mutex, the unwinder); CAS at both ends of
 // every call (18 ns against 2.5); one fence per P (13 us each when the P's thread runs).
@@ -126,16 +128,18 @@ void attend() noexcept {
 
 namespace {
 
-/// Posts a request to the thread that holds `pp`. True if one stands (ours or a leftover one).
-bool post(processor& pp, machine* mp) noexcept {
+enum class request : uint8_t { none, stands, made };
+
+/// Posts a request to the thread that holds `pp`; or one stands, ours or a leftover one.
+request post(processor& pp, machine* mp) noexcept {
   auto expected = reinterpret_cast<uintptr_t>(&pp);
   // seq_cst, then heavy_fence(); partner: enter_section()'s store of in_rt and load of grant.
-  const bool posted = mp->grant.compare_exchange(expected, grant_retaking, seq_cst, relaxed) ||
-                      expected == grant_retaking;
+  const bool made = mp->grant.compare_exchange(expected, grant_retaking, seq_cst, relaxed);
   // A leftover request (posted, then dropped because the tick moved while in_rt was 1) counts: else
   // a goroutine that started meanwhile and blocks without any entry could never be robbed.
-  if (posted) pp.posted = mp;
-  return posted;
+  if (!made && expected != grant_retaking) return request::none;
+  pp.posted = mp;
+  return made ? request::made : request::stands;
 }
 
 /// Second half: true when the P was taken out of its thread's hands.
@@ -220,8 +224,12 @@ int retake(int64_t now) noexcept {
     verdicts[i] = judge(pp, mp, now);
     if (verdicts[i] == verdict::leave) continue;
     const bool had = pp.posted == mp;
-    if (!post(pp, mp) || had) continue;
-    fence_needed = true;
+    const request asked = post(pp, mp);
+    // One that we posted before and that stands has had its fence. One that was heard and reclaimed
+    // meanwhile, in a section that schedules nothing, is made anew and needs another.
+    if (asked == request::none || (had && asked == request::stands)) continue;
+    if (!had || !mutated("retake: a request made anew has no fence")) fence_needed = true;
+    if (had) continue;  // it is taken in this round
     // A computing goroutine that calls the runtime now and then yields by itself: it has until the
     // next round. A blocked thread cannot.
     if (verdicts[i] == verdict::computing) verdicts[i] = verdict::leave;

@@ -97,6 +97,37 @@ void computing() {
   model::join_all();
 }
 
+/// The same goroutine calls what may not park: it hears the request, and goes on without a
+/// scheduling decision, so the retaker finds it where it was.
+void computing_in_leaf_sections() {
+  countdown left(2);
+  countdown gate(1);
+  model::setup();
+  model::start_runtime(1);
+  weft::go([&] {
+    gate.wait();
+    for (int i = 0; i < 2; ++i) {
+      const section s(leaf);
+      use_p();
+    }
+    left.done();
+  });
+  model::setup_done();
+  model::setup();
+  weft::go([&] { left.done(); });
+  (void)weft::rt::retake(model::now_ns());
+  model::advance_clock(20'000'000);
+  model::setup_done();
+  model::spawn([] {
+    weft::rt::adopt_system_thread();
+    (void)weft::rt::retake(model::now_ns());  // posts; the first section reclaims
+    (void)weft::rt::retake(model::now_ns());  // posts once more, and robs
+  });
+  gate.done();
+  left.wait();
+  model::join_all();
+}
+
 constexpr const char* file = "weft/sched/retake.cpp";
 constexpr const char* door = "weft/sched/internal/section.hpp";
 
@@ -174,6 +205,18 @@ TEST(retake_model, computing) {
            "mp->in_rt.store(1, relaxed);\n  os::light_fence();\n  if (mp->grant.load(relaxed) <= "
            "grant_slow_max)",
            model::change::late},
+          {"heavy fence missing", file, "os::heavy_fence();\n  note_requests", model::change::drop},
+          {"retaker ignores in_rt", file, "mp->in_rt.load(acquire) != 0) return false",
+           model::change::reads_zero},
+      });
+}
+
+TEST(retake_model, leaf_sections) {
+  model::verify(
+      long_one("requests heard in leaf sections", model::part::retake, computing_in_leaf_sections),
+      {
+          {"a request made anew has no fence", nullptr, "retake: a request made anew has no fence",
+           model::change::leave_out},
           {"heavy fence missing", file, "os::heavy_fence();\n  note_requests", model::change::drop},
           {"retaker ignores in_rt", file, "mp->in_rt.load(acquire) != 0) return false",
            model::change::reads_zero},
