@@ -312,7 +312,10 @@ void verify(const scenario& of, const std::vector<mutant>& mutants) {
     catalogue(of, mutants.size());
     return;
   }
-  const uint64_t factor = environment_number("WEFT_MODEL_RUNS", 1);
+  // A soak spends its time on the code itself: that other seeds find each mutant, too, says nothing
+  // about the product.
+  const bool soak = std::getenv("WEFT_SOAK") != nullptr;
+  const uint64_t factor = environment_number("WEFT_MODEL_RUNS", soak ? 10 : 1);
   const char* only = std::getenv("WEFT_MODEL_MUTANT");
   if (only == nullptr) {
     const result plain = search_resolved(of, nullptr, factor);
@@ -328,6 +331,7 @@ void verify(const scenario& of, const std::vector<mutant>& mutants) {
     if (of.all_seen && !plain.complete && std::getenv("WEFT_MODEL_SEED") == nullptr)
       ADD_FAILURE() << of.name << ": the exhaustive search did not see every execution";
   }
+  if (soak) return;
   for (const mutant& m : mutants) {
     if (only != nullptr && std::strcmp(only, m.name) != 0) continue;
     target resolved{};
