@@ -16,8 +16,8 @@
 // A robbed M goes on in user code without a P, as a guest: calls that cannot park work through the
 // global queue; a call that may park first gets a P again or queues its goroutine (regain_p).
 //
-// A request that found in_rt == 1 stays posted: the next entry sees it, reclaims, and yields (or, if
-// it may not park, leaves that to one that may). That is the cooperative preemption of computing
+// A request that found in_rt == 1 stays posted: the next entry sees it, reclaims, and yields (or
+// leaves that to an entry that may park). That is the cooperative preemption of computing
 // goroutines that do call the runtime.
 //
 // Rejected: signals (no safe points in C++: malloc, std::mutex, the unwinder); CAS at both ends of
