@@ -42,7 +42,7 @@ CLEAN(unbuffered_sender_waits) {
   });
   started.wait();
   weft::sleep_for(std::chrono::milliseconds(2));
-  auto got = c.recv();
+  (void)c.recv();
   sender.join();
   x = 4;
 }
@@ -193,6 +193,66 @@ CLEAN(waiting_receiver_before_the_next_send) {
   weft::sleep_for(std::chrono::milliseconds(2));
   c.send(0);
   c.send(0);  // the first receive is the (k+C)-th's
+  x = 2;
+}
+
+RACY(waiting_receiver_is_not_before_the_send) {
+  word x = 0;
+  auto c = weft::make_chan<int>(1);
+  unseen::flag started;
+  weft::go([&, c] {
+    x = 1;
+    started.set();
+    (void)c.recv();
+  });
+  started.wait();
+  weft::sleep_for(std::chrono::milliseconds(2));
+  c.send(0);
+  x = 2;
+}
+
+RACY(second_waiting_receiver_is_not_before_the_second_send) {
+  word x = 0;
+  auto c = weft::make_chan<int>(1);
+  unseen::flag first;
+  unseen::flag second;
+  weft::go([&, c] {
+    first.set();
+    (void)c.recv();
+  });
+  first.wait();
+  weft::sleep_for(std::chrono::milliseconds(2));
+  weft::go([&, c] {
+    x = 1;
+    second.set();
+    (void)c.recv();
+  });
+  second.wait();
+  weft::sleep_for(std::chrono::milliseconds(2));
+  c.send(0);
+  c.send(0);  // after the first receive
+  x = 2;
+}
+
+RACY(a_sender_is_not_before_the_next_one) {
+  word x = 0;
+  auto c = weft::make_chan<int>(1);
+  unseen::flag started;
+  unseen::flag sent;
+  weft::go([&, c] {
+    started.set();
+    (void)c.recv();
+    (void)c.recv();
+  });
+  started.wait();
+  weft::sleep_for(std::chrono::milliseconds(2));
+  weft::go([&, c] {
+    x = 1;
+    c.send(0);
+    sent.set();
+  });
+  sent.wait();
+  c.send(0);  // after the first receive began, which ended after the first send
   x = 2;
 }
 

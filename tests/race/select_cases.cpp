@@ -148,6 +148,40 @@ RACY(selected_send_beside_close) {
   a.close();
 }
 
+RACY(receiver_waiting_in_select_is_not_before_the_send) {
+  word x = 0;
+  auto a = weft::make_chan<int>(1);
+  auto b = weft::make_chan<int>();
+  unseen::flag started;
+  weft::go([&, a, b] {
+    x = 1;
+    started.set();
+    weft::select(weft::on_recv(a), weft::on_recv(b));
+  });
+  started.wait();
+  weft::sleep_for(2ms);
+  a.send(0);
+  x = 2;
+}
+
+CLEAN(receiver_waiting_in_select_before_the_next_send) {
+  word x = 0;
+  auto a = weft::make_chan<int>(1);
+  auto b = weft::make_chan<int>();
+  unseen::flag started;
+  weft::go([&, a, b] {
+    x = 1;
+    started.set();
+    weft::select(weft::on_recv(a), weft::on_recv(b));
+    (void)a.recv();
+  });
+  started.wait();
+  weft::sleep_for(2ms);
+  a.send(0);
+  a.send(0);
+  x = 2;
+}
+
 CLEAN(select_any_of_many) {
   word x = 0;
   std::vector<weft::chan<int>> all;

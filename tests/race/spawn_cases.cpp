@@ -214,11 +214,13 @@ CLEAN(closures_by_value) {
 RACY(loop_variable_by_reference) {
   unseen::flag done;
   word i = 0;
-  for (; i < 1; i = i + 1)
+  while (i < 1) {
     weft::go([&] {
       if (i == 7) return;
       done.set();
     });
+    i = i + 1;
+  }
   done.wait();
   i = 2;
 }
@@ -375,7 +377,7 @@ CLEAN_ON_MAIN(sim_wait_orders) {
 
 RACY_ON_MAIN(sim_shows_races_on_one_thread) {
   weft::sim::run(1, [] {
-    static word x;
+    [[maybe_unused]] static word x;
     weft::go([] { x = 1; });
     weft::go([] { x = 2; });
   });

@@ -92,6 +92,101 @@ CLEAN(thread_waits_at_a_buffered_channel) {
   weft::blocking([&] { t.join(); });
 }
 
+RACY(thread_waiting_at_a_buffered_channel_is_not_before_the_send) {
+  word x = 0;
+  auto c = weft::make_chan<int>(1);
+  unseen::flag started;
+  std::thread t([&, c] {
+    x = 1;
+    started.set();
+    (void)c.recv();
+  });
+  started.wait();
+  weft::sleep_for(5ms);
+  c.send(0);
+  x = 2;
+  weft::blocking([&] { t.join(); });
+}
+
+CLEAN(thread_waiting_in_select_before_the_next_send) {
+  word x = 0;
+  auto a = weft::make_chan<int>(1);
+  auto b = weft::make_chan<int>();
+  std::thread t([&, a, b] {
+    x = 1;
+    weft::select(weft::on_recv(a), weft::on_recv(b));
+    (void)a.recv();
+  });
+  weft::sleep_for(5ms);
+  a.send(0);
+  a.send(0);
+  x = 2;
+  weft::blocking([&] { t.join(); });
+}
+
+RACY(thread_waiting_in_select_is_not_before_the_send) {
+  word x = 0;
+  auto a = weft::make_chan<int>(1);
+  auto b = weft::make_chan<int>();
+  unseen::flag started;
+  std::thread t([&, a, b] {
+    x = 1;
+    started.set();
+    weft::select(weft::on_recv(a), weft::on_recv(b));
+  });
+  started.wait();
+  weft::sleep_for(5ms);
+  a.send(0);
+  x = 2;
+  weft::blocking([&] { t.join(); });
+}
+
+CLEAN(thread_waits_at_a_full_buffer) {
+  word x = 0;
+  auto c = weft::make_chan<int>(1);
+  c.send(0);
+  std::thread t([&x, c] {
+    x = 1;
+    c.send(1);
+  });
+  weft::sleep_for(5ms);
+  (void)c.recv();
+  (void)c.recv();
+  x = 2;
+  weft::blocking([&] { t.join(); });
+}
+
+CLEAN(thread_is_let_go_on_by_a_receive) {
+  word x = 0;
+  auto c = weft::make_chan<int>(1);
+  c.send(0);
+  std::thread t([&x, c] {
+    c.send(1);
+    x = 2;
+  });
+  weft::sleep_for(5ms);
+  x = 1;
+  (void)c.recv();
+  weft::blocking([&] { t.join(); });
+}
+
+RACY(thread_waiting_to_send_is_not_before_an_earlier_receive) {
+  word x = 0;
+  auto c = weft::make_chan<int>(1);
+  c.send(0);
+  unseen::flag started;
+  std::thread t([&, c] {
+    x = 1;
+    started.set();
+    c.send(1);
+  });
+  started.wait();
+  weft::sleep_for(5ms);
+  (void)c.recv();
+  x = 2;
+  weft::blocking([&] { t.join(); });
+}
+
 RACY(thread_and_goroutine) {
   word x = 0;
   unseen::flag done;

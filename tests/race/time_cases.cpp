@@ -97,7 +97,7 @@ RACY(ticks_order_nobody) {
 }
 
 CLEAN(ticker_in_one_goroutine) {
-  word x = 0;
+  [[maybe_unused]] word x = 0;
   weft::ticker t(1ms);
   for (int i = 0; i < 3; ++i) {
     (void)t.c().recv();

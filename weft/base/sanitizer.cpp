@@ -75,6 +75,12 @@ void fiber::begun() const noexcept {
 extern "C" {
 void __tsan_func_entry(void* call_pc);
 void __tsan_func_exit();
+void __tsan_read2(void* at);
+void __tsan_read4(void* at);
+void __tsan_write2(void* at);
+void __tsan_write4(void* at);
+void __tsan_read_range(void* at, unsigned long bytes);
+void __tsan_write_range(void* at, unsigned long bytes);
 void __tsan_atomic32_store(uint32_t* at, uint32_t value, int order);
 void AnnotateIgnoreReadsBegin(const char* file, int line);
 void AnnotateIgnoreReadsEnd(const char* file, int line);
@@ -170,6 +176,50 @@ void forget(uintptr_t lo, size_t bytes) noexcept {
 
 #if WEFT_TSAN
 namespace weft::rt {
+namespace {
+
+struct access {
+  void (*one)(void*);
+  void (*two)(void*);
+  void (*four)(void*);
+  void (*range)(void*, unsigned long);
+};
+
+// ThreadSanitizer remembers four accesses to each eight bytes. To g++ 12's runtime every byte at
+// the uneven ends of a range is one: an int would push out whatever was known of its neighbour.
+void race_access(const access& as, const void* begin, size_t bytes) noexcept {
+  auto at = reinterpret_cast<uintptr_t>(begin);
+  while (bytes > 0) {
+    void* const here = reinterpret_cast<void*>(at);
+    size_t piece = 1;
+    if (at % 8 == 0 && bytes >= 8) {
+      piece = bytes & ~size_t{7};
+      as.range(here, piece);
+    } else if (at % 4 == 0 && bytes >= 4) {
+      piece = 4;
+      as.four(here);
+    } else if (at % 2 == 0 && bytes >= 2) {
+      piece = 2;
+      as.two(here);
+    } else {
+      as.one(here);
+    }
+    at += piece;
+    bytes -= piece;
+  }
+}
+
+}  // namespace
+
+void race_read(const void* at, size_t bytes) noexcept {
+  using namespace sanitizer;
+  race_access({__tsan_read1, __tsan_read2, __tsan_read4, __tsan_read_range}, at, bytes);
+}
+
+void race_write(const void* at, size_t bytes) noexcept {
+  using namespace sanitizer;
+  race_access({__tsan_write1, __tsan_write2, __tsan_write4, __tsan_write_range}, at, bytes);
+}
 
 // An atomic store replaces what was released at its address; no other function does. As an access
 // it is not meant.

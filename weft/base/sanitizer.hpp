@@ -94,7 +94,6 @@ class fiber {
 #endif
 
  private:
-  friend class as_if;
   void* handle_ = nullptr;  // TSan's fiber, or ASan's fake stack while another stack is in use
   uintptr_t lo_ = 0;        // ASan: the stack
   size_t bytes_ = 0;
@@ -149,21 +148,6 @@ class thread_locals {
   int count_ = 0;
 };
 
-/// Edges are those of a goroutine that is parked, and not those of the running one, until the scope
-/// ends. Whoever uses it may wake that goroutine, and has not yet.
-class as_if {
- public:
-  explicit as_if(const fiber& parked) noexcept : self_(__tsan_get_current_fiber()) {
-    __tsan_switch_to_fiber(parked.handle_, no_sync);
-  }
-  ~as_if() { __tsan_switch_to_fiber(self_, no_sync); }
-  as_if(const as_if&) = delete;
-  as_if& operator=(const as_if&) = delete;
-
- private:
-  void* self_;
-};
-
 /// What is read and written in this scope is not seen.
 class unseen_accesses {
  public:
@@ -195,11 +179,6 @@ inline void fiber::resumed() noexcept {
 }
 #endif
 
-class as_if {
- public:
-  explicit as_if(const fiber&) noexcept {}
-  ~as_if() {}
-};
 inline void forget(uintptr_t, size_t) noexcept {}
 class thread_locals {
  public:

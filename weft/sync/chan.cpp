@@ -13,6 +13,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "weft/base/panic.hpp"
 #include "weft/sync/internal/hchan.hpp"
@@ -78,9 +79,10 @@ hchan* make_hchan(const element_ops& ops, int64_t capacity) {
   c->buffer = static_cast<std::byte*>(memory) + offset;
   c->ops = &ops;
   c->word_elements = !race_enabled && is_word(ops);
-  if constexpr (race_enabled)
-    c->race_places =
-        std::launder(reinterpret_cast<race_place*>(static_cast<std::byte*>(memory) + places_at));
+  if constexpr (race_enabled) {
+    c->race_places = reinterpret_cast<race_place*>(static_cast<std::byte*>(memory) + places_at);
+    std::uninitialized_value_construct_n(c->race_places, capacity);
+  }
   return c;
 }
 
@@ -137,24 +139,9 @@ void race_note_meeting(hchan& c, sudog& waiter) noexcept {
   }
 }
 
-/// The waiter's half of an operation on a buffer, by its waker: releases `edge` as if it did.
-[[maybe_unused]] void race_release_for(sudog& waiter, race_edge& edge) noexcept {
-  if constexpr (race_enabled) {
-    if ((waiter.g->flags & flag_guest) == 0) {
-      const sanitizer::as_if it(waiter.g->top->fiber);
-      edge.release();
-    } else {
-      // A thread's clock is its own. So it goes through ours: more is ordered than need be, for
-      // foreign threads that wait on a buffered channel only.
-      waiter.from_waiter.acquire();
-      edge.release();
-    }
-  }
-}
-
 /// A sender waits at a full buffer, and a receive has made room for its element.
 void race_note_refilled(hchan& c, size_t place, sudog& sender) noexcept {
-  if constexpr (race_enabled) race_release_for(sender, c.race_places[place].sent);
+  if constexpr (race_enabled) sender.from_waiter.lend(c.race_places[place].sent);
 }
 
 /// A receive is over, but for its elements' edges.
@@ -169,7 +156,7 @@ void race_note_through(hchan& c, sudog& receiver) noexcept {
     if (c.timer != nullptr || c.capacity == 0) return;
     const size_t place = c.recv_index;
     race_note_sent(c, place);
-    race_release_for(receiver, c.race_places[place].received);
+    receiver.from_waiter.lend(c.race_places[place].received);
     c.recv_index = c.send_index = c.after(place);
   }
 }
@@ -243,6 +230,7 @@ WEFT_UNCHECKED chan_status send_and_leave(hchan* c, void* element, bool wait) no
     c->sendq.push_back(&self);
     self.from_waiter.release();
     park_unlock(c->lock, wait_reason::chan_send, c);
+    race_settle(self);
     if (self.success) self.from_waker.acquire();
     status = self.success ? chan_status::ok : chan_status::closed;
   }
@@ -264,6 +252,7 @@ WEFT_UNCHECKED chan_status recv_and_leave(hchan* c, void* slot, bool wait) noexc
     c->recvq.push_back(&self);
     self.from_waiter.release();
     park_unlock(c->lock, wait_reason::chan_receive, c);
+    race_settle(self);
     if (self.success && c->timer == nullptr) self.from_waker.acquire();
     status = self.success ? chan_status::ok : chan_status::closed;
   }

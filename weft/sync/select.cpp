@@ -233,7 +233,10 @@ WEFT_UNCHECKED select_outcome leave_queues(select_frame& f) noexcept {
   auto* winner = static_cast<sudog*>(current()->top->wake_value);
   for (int i = 0; i < f.poll_count; ++i) {
     sudog& sg = *f.wait_of(f.lock_order[i]);
-    if (&sg == winner) continue;
+    if (&sg == winner) {
+      race_settle(sg);
+      continue;
+    }
     sg.c->lock.lock();
     if (sg.queue != nullptr) sg.queue->remove(&sg);
     sg.c->lock.unlock_kept();

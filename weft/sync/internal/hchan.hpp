@@ -34,8 +34,8 @@ struct channel_timer;
 /// The edges of one place of a buffer: of its last send, and of its last receive. The k-th receive
 /// on a channel of capacity C happens before the (k+C)-th send completes, which uses its place.
 struct race_place {
-  [[no_unique_address]] race_edge sent;
-  [[no_unique_address]] race_edge received;
+  [[no_unique_address]] race_relay sent;
+  [[no_unique_address]] race_relay received;
 };
 
 struct hchan {
@@ -91,6 +91,14 @@ inline void race_note_close(hchan& c, void* call_pc) noexcept {
 }
 /// A receiver goes on because `c` is closed.
 inline void race_note_closed(hchan& c) noexcept { c.race_closed.acquire(); }
+/// One who waited at its channel runs again, and has acquired nothing yet: a place of the buffer
+/// may have its edge on loan.
+inline void race_settle(sudog& self) noexcept WEFT_UNCHECKED {
+  if (!self.from_waiter.lent()) return;
+  self.c->lock.lock();
+  self.from_waiter.settle();
+  self.c->lock.unlock_kept();
+}
 /// A receiver of a timer's channel goes on: what set the timer happened before.
 void race_note_time(hchan& c) noexcept;
 

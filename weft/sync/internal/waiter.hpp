@@ -40,7 +40,7 @@ struct sudog {
   /// channel was closed.
   bool success = false;
   /// What the waiter did before it waits, for its waker; and what its waker did, for the waiter.
-  [[no_unique_address]] race_edge from_waiter;
+  [[no_unique_address]] race_waiter from_waiter;
   [[no_unique_address]] race_edge from_waker;
 };
 
