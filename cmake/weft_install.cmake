@@ -10,6 +10,10 @@ list(TRANSFORM layers PREPEND weft_ OUTPUT_VARIABLE layer_targets)
 install(TARGETS weft ${layer_targets} weft_options EXPORT weft
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+if(TARGET weft_malloc)
+  install(TARGETS weft_malloc EXPORT weft ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS weft_malloc_preload LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 install(EXPORT weft NAMESPACE weft:: FILE weftTargets.cmake DESTINATION ${package_dir})

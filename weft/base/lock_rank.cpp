@@ -12,8 +12,9 @@
 namespace weft::rt {
 
 const char* lock_rank_name(lock_rank rank) noexcept {
-  constexpr const char* names[] = {"sim",   "retake", "context", "sync",  "channel", "poll",
-                                   "sched", "timers", "g_pool",  "stack", "log",     "leaf"};
+  constexpr const char* names[] = {"sim",        "retake",  "context",   "sync",   "channel",
+                                   "poll",       "sched",   "timers",    "g_pool", "stack",
+                                   "cache_pool", "central", "page_heap", "log",    "leaf"};
   static_assert(sizeof(names) / sizeof(names[0]) == static_cast<size_t>(lock_rank::leaf) + 1);
   return names[static_cast<size_t>(rank)];
 }
@@ -22,7 +23,7 @@ namespace {
 
 /// Ranks of which a thread may hold several locks, taken by increasing address (lock_rank.hpp).
 constexpr bool is_ordered(lock_rank rank) noexcept {
-  return rank == lock_rank::channel || rank == lock_rank::timers;
+  return rank == lock_rank::channel || rank == lock_rank::timers || rank == lock_rank::central;
 }
 
 }  // namespace
@@ -36,8 +37,7 @@ const char* held_locks::refuse(lock_rank rank, const void* lock) const noexcept 
   const held& last = held_[count_ - 1];
   if (rank > last.rank) return nullptr;
   if (rank < last.rank) return "lock order: rank %d taken under rank %d";
-  if (!is_ordered(rank))
-    return "lock order: rank %d taken under rank %d, which allows one lock";
+  if (!is_ordered(rank)) return "lock order: rank %d taken under rank %d, which allows one lock";
   // std::less: a total order even for pointers into different objects.
   if (std::less<>{}(last.lock, lock)) return nullptr;
   return "lock order: rank %d taken under rank %d against address order";

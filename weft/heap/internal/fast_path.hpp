@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// malloc and free of small objects by the thread that owns their span, inline: for heap_allocate()
+// and for the functions that replace the C library's. Everything else is a call.
+#pragma once
+
+#include "weft/heap/internal/encoding.hpp"
+#include "weft/heap/internal/mcache.hpp"
+#include "weft/heap/internal/page_heap.hpp"
+
+namespace weft::rt {
+
+void* allocate_slow(size_t bytes) noexcept;
+void free_slow(void* object) noexcept;
+
+// Nothing is called but as the last thing: so nothing is saved on the stack. The slow paths look
+// again at what is wrong.
+[[nodiscard]] inline void* allocate_fast(size_t bytes) noexcept {
+  mcache* cache = this_cache;
+  if (bytes > small_bytes_max || cache == nullptr) [[unlikely]]
+    return allocate_slow(bytes);
+  mspan* s = cache->bins[class_of(bytes)].current;
+  free_object* object = s->free;
+  if (object == nullptr) [[unlikely]]
+    return allocate_slow(bytes);
+  free_object* next = decode(object);
+  if (next != nullptr && !holds(s, next)) [[unlikely]]
+    return allocate_slow(bytes);  // written to after it was freed
+  s->free = next;
+  ++s->used;
+  object->mark = 0;
+  return object;
+}
+
+inline void free_fast(void* freed) noexcept {
+  const auto address = reinterpret_cast<uintptr_t>(freed);
+  mspan* s = span_of(address);
+  mcache* cache = this_cache;
+  // relaxed: whether a span is this thread's is changed by this thread only.
+  if (s == nullptr || cache == nullptr || s->owner.load(relaxed) != cache) [[unlikely]]
+    return free_slow(freed);
+  auto* object = static_cast<free_object*>(freed);
+  const uintptr_t offset = address - s->base;
+  const uint64_t index = offset * s->reciprocal >> 32;
+  const uintptr_t mark = mark_of(object);
+  if (offset >= s->carved_bytes || index * s->object_bytes != offset || object->mark == mark)
+      [[unlikely]]
+    return free_slow(freed);  // no object, or a free one
+  object->mark = mark;
+  push_free(s, object);
+  if (--s->used == s->notify_at) [[unlikely]]
+    return span_changed(*cache, s);
+}
+
+}  // namespace weft::rt
