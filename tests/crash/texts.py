@@ -76,8 +76,8 @@ def calls():
 
 
 def pattern(text):
-    return "".join(r"-?\d+" if part in ("%d", "%x") else re.escape(part)
-                   for part in re.split(r"(%d|%x)", text))
+    stands_for = {"%d": r"-?\d+", "%x": r"0x\?"}
+    return "".join(stands_for.get(part, re.escape(part)) for part in re.split(r"(%d|%x)", text))
 
 
 def main():
