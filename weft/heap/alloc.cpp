@@ -101,7 +101,8 @@ mspan* span_of_object(uintptr_t address) noexcept {
     return s;
   }
   const uintptr_t offset = address - s->base;
-  if (s->state != span_state::small || offset >= s->carved_bytes || offset % s->object_bytes != 0)
+  if (s->state != span_state::small || offset >= s->carved_bytes.load(relaxed) ||
+      offset % s->object_bytes != 0)
     die_of_bad_free(address);
   return s;
 }
@@ -135,7 +136,8 @@ void free_slow(void* freed) noexcept {
   }
   auto* object = reinterpret_cast<free_object*>(address);
   const uintptr_t offset = address - s->base;
-  if (offset >= s->carved_bytes || offset % s->object_bytes != 0 || object->mark == mark_of(object))
+  if (offset >= s->carved_bytes.load(relaxed) || offset % s->object_bytes != 0 ||
+      object->mark == mark_of(object))
     die_of_bad_free(address);
   object->mark = mark_of(object);
   if (this_cache == nullptr) (void)cache_of_new_thread();

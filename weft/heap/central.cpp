@@ -18,7 +18,7 @@ struct alignas(64) mcentral {
 mcentral centrals[size_class_count];
 
 bool has_room(const mspan* s) noexcept {
-  return s->free != nullptr || s->carved_bytes < s->capacity * s->object_bytes;
+  return s->free != nullptr || s->carved_bytes.load(relaxed) < s->capacity * s->object_bytes;
 }
 
 void list(mcentral& central, mspan* s) noexcept {

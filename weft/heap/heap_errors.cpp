@@ -20,7 +20,7 @@ void die_of_bad_free(uintptr_t address) noexcept {
     fatal("heap: free of %x: %d bytes inside an object of %d bytes", shown,
           static_cast<int64_t>(offset), static_cast<int64_t>(s->asked_bytes));
   const auto bytes = static_cast<int64_t>(s->object_bytes);
-  if (offset >= s->carved_bytes)
+  if (offset >= s->carved_bytes.load(relaxed))
     fatal("heap: free of %x: never allocated (size class %d)", shown, bytes);
   if (const auto inside = static_cast<int64_t>(offset % s->object_bytes); inside != 0)
     fatal("heap: free of %x: %d bytes inside an object of size class %d", shown, inside, bytes);

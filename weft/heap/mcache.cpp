@@ -39,18 +39,19 @@ uint32_t batch_slot(const mcache* to) noexcept {
 /// Makes the next objects of `s` free. False: all were.
 bool carve(mspan* s) noexcept {
   const uint32_t whole = s->capacity * s->object_bytes;
-  if (s->carved_bytes == whole) return false;
+  const uint32_t carved = s->carved_bytes.load(relaxed);
+  if (carved == whole) return false;
   uint32_t count = carve_bytes / s->object_bytes;
   if (count == 0) count = 1;
-  const uint32_t left = (whole - s->carved_bytes) / s->object_bytes;
+  const uint32_t left = (whole - carved) / s->object_bytes;
   if (count > left) count = left;
   // Backwards, so that they are handed out in the order of their addresses.
   for (uint32_t i = count; i-- > 0;) {
-    auto* object = reinterpret_cast<free_object*>(s->base + s->carved_bytes + i * s->object_bytes);
+    auto* object = reinterpret_cast<free_object*>(s->base + carved + i * s->object_bytes);
     object->mark = mark_of(object);
     push_free(s, object);
   }
-  s->carved_bytes += count * s->object_bytes;
+  s->carved_bytes.store(carved + count * s->object_bytes, relaxed);
   return true;
 }
 
@@ -62,7 +63,7 @@ mspan* new_span(mcache& cache, uint32_t size_class) noexcept {
   s->reciprocal = static_cast<uint32_t>((uint64_t{1} << 32) / s->object_bytes) +
                   ((s->object_bytes & (s->object_bytes - 1)) != 0 ? 1 : 0);
   s->capacity = static_cast<uint32_t>((size_t{s->pages} << heap_page_shift) / s->object_bytes);
-  s->carved_bytes = 0;
+  s->carved_bytes.store(0, relaxed);
   s->owner.store(&cache, release);
   return s;
 }

@@ -9,6 +9,7 @@
 #include "weft/base/futex_mutex.hpp"
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/base/sanitizer.hpp"
 
 namespace weft::rt {
 
@@ -16,7 +17,9 @@ heap_arena arena;
 
 namespace {
 
-constexpr size_t arena_bytes_max = size_t{4} << 40;
+// Sanitizers lay shadow memory over much of the address space and need it small.
+constexpr size_t arena_bytes_max =
+    (sanitizer::thread || sanitizer::address) ? size_t{16} << 30 : size_t{4} << 40;
 constexpr size_t arena_bytes_min = size_t{64} << 20;
 
 // Bins: lengths below 16 pages exactly, then 16 bins for each doubling: a run taken for a request

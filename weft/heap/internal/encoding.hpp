@@ -23,7 +23,7 @@ namespace weft::rt {
 
 /// Whether `object` lies in what was carved of `s`.
 [[nodiscard]] inline bool holds(const mspan* s, const free_object* object) noexcept {
-  return reinterpret_cast<uintptr_t>(object) - s->base < s->carved_bytes;
+  return reinterpret_cast<uintptr_t>(object) - s->base < s->carved_bytes.load(relaxed);
 }
 
 /// Puts `object` on the list of `s`, whose list the caller may touch.

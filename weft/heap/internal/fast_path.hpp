@@ -42,8 +42,8 @@ inline void free_fast(void* freed) noexcept {
   const uintptr_t offset = address - s->base;
   const uint64_t index = offset * s->reciprocal >> 32;
   const uintptr_t mark = mark_of(object);
-  if (offset >= s->carved_bytes || index * s->object_bytes != offset || object->mark == mark)
-      [[unlikely]]
+  if (offset >= s->carved_bytes.load(relaxed) || index * s->object_bytes != offset ||
+      object->mark == mark) [[unlikely]]
     return free_slow(freed);  // no object, or a free one
   object->mark = mark;
   push_free(s, object);

@@ -34,10 +34,12 @@ struct alignas(64) mspan {
   uintptr_t base;
   free_object* free;  // objects ready to be handed out
   uint32_t object_bytes;
-  uint32_t reciprocal;    // ceil(2^32 / object_bytes): index = offset * reciprocal >> 32
-  uint32_t used;          // handed out and not yet back (remote frees come back when drained)
-  uint32_t notify_at;     // free() takes the slow path when `used` falls to this
-  uint32_t carved_bytes;  // of objects that were made free at least once; the rest is untouched
+  uint32_t reciprocal;  // ceil(2^32 / object_bytes): index = offset * reciprocal >> 32
+  uint32_t used;        // handed out and not yet back (remote frees come back when drained)
+  uint32_t notify_at;   // free() takes the slow path when `used` falls to this
+  /// Of objects that were made free at least once; the rest is untouched. Grows only; relaxed:
+  /// whoever frees an object was given it after it was carved.
+  atomic<uint32_t> carved_bytes;
   uint32_t capacity;
   uint32_t pages;
   uint8_t size_class;
