@@ -4,13 +4,14 @@
 //
 // How long it naps decides how late a stall is seen and what an idle process costs:
 //   20 us   for a while after weft::blocking was entered (announced blocking is due after 20 us)
-//   300 us  while work waits, no P is idle and some P's tick does not move: a stall may be forming
-//   1 ms    while work waits and no P is idle;  2 ms otherwise
+//   150 us  while work waits, no P is idle and some P's tick did not move between the last two
+//           looks: a stall may be forming;  300 us when that has lasted a millisecond (it computes)
+//   1 ms    while work waits and no P is idle (300 us for a while after a P was taken: blocking
+//           calls come in rows);  2 ms otherwise
 //   5 ms    while all Ps idle; after 8 of those a second at a time, and the first P to leave the
-//   idle
-//           list wakes it
+//           idle list wakes it
 // Go starts at 20 us after every idle phase; under bursty load that cost 14 % of a server's CPU
-// here.
+// here. A nap costs 5 to 15 us of CPU time (a timer's interrupt and two switches).
 #include "weft/base/settings.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
@@ -19,7 +20,10 @@ namespace weft::rt {
 namespace {
 
 inline constexpr int64_t nap_announced_ns = 20'000;
+inline constexpr int64_t nap_suspecting_ns = 150'000;
 inline constexpr int64_t nap_watching_ns = 300'000;
+inline constexpr int64_t suspicion_ends_ns = 1'000'000;
+inline constexpr int64_t watchful_ns = 10'000'000;  // after a P was taken
 inline constexpr int64_t nap_work_waits_ns = 1'000'000;
 inline constexpr int64_t nap_usual_ns = 2'000'000;
 inline constexpr int announced_rounds = 50;  // 1 ms of quick looks
@@ -31,6 +35,8 @@ inline constexpr int64_t second_ns = 1'000'000'000;
 struct monitor {
   int quick_rounds = 0;
   int idle_naps = 0;
+  int64_t looked_at = 0;       // when retake() last looked at the Ps
+  int64_t watchful_until = 0;  // it took one lately
   int64_t last_trace = 0;
   int64_t last_second = 0;
   int64_t trace_period = 0;
@@ -42,15 +48,21 @@ bool all_idle() noexcept {
          sched.refused_since.load(relaxed) == 0;
 }
 
-bool work_waits_somewhere(bool& watching) noexcept {
+/// Whether work waits anywhere. `still_since`: since when the P that began last to stand still
+/// does, as far as two looks can tell; no_stall: none does.
+inline constexpr int64_t no_stall = INT64_MIN;
+bool work_waits_somewhere(const monitor& self, int64_t& still_since) noexcept {
   const uint32_t procs = sched.procs.load(acquire);
   bool work = sched.global_len.load(relaxed) != 0;
+  still_since = no_stall;
   for (uint32_t i = 0; i < procs; ++i) {
     const processor& pp = *sched.all_p[i];
     if (!pp.queue.empty()) work = true;
-    if (pp.m.load(acquire) != nullptr && pp.tick.load(relaxed) == pp.seen_tick) watching = true;
+    // The last look saw this very tick, and an earlier one did.
+    if (pp.m.load(acquire) != nullptr && pp.tick.load(relaxed) == pp.seen_tick &&
+        pp.seen_when < self.looked_at && pp.seen_when > still_since)
+      still_since = pp.seen_when;
   }
-  watching = watching && work;
   return work;
 }
 
@@ -59,10 +71,12 @@ int64_t nap_length(monitor& self) noexcept {
     --self.quick_rounds;
     return nap_announced_ns;
   }
-  bool watching = false;
-  if (sched.idle_p_count.load(relaxed) == 0 && work_waits_somewhere(watching))
-    return watching ? nap_watching_ns : nap_work_waits_ns;
-  return nap_usual_ns;
+  int64_t still_since = no_stall;
+  if (sched.idle_p_count.load(relaxed) != 0 || !work_waits_somewhere(self, still_since))
+    return nap_usual_ns;
+  if (still_since != no_stall)
+    return self.looked_at - still_since < suspicion_ends_ns ? nap_suspecting_ns : nap_watching_ns;
+  return self.looked_at < self.watchful_until ? nap_watching_ns : nap_work_waits_ns;
 }
 
 /// Sleeps on sysmon_sleeps, so that whoever needs the monitor can end it: 1 for a nap (only
@@ -145,7 +159,8 @@ void sysmon_main(void*) {
       poll_network(now);
       start_for_timers(now);
       retry_refused_start(now);
-      if (may_retake) (void)retake(now);
+      self.looked_at = now;
+      if (may_retake && retake(now) > 0) self.watchful_until = now + watchful_ns;
     }
     trace(self, now);
     once_a_second(self, now);
