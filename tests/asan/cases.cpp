@@ -109,6 +109,10 @@ void left_behind_at_exit() {
     });
     weft::go([held = std::make_unique<int>(i)] { weft::sleep_for(std::chrono::hours(*held + 1)); });
   }
+  weft::go([held = std::make_unique<int>(1)] {
+    weft::blocking([] { ::sleep(3600); });
+    ++*held;
+  });
   weft::after_func(std::chrono::hours(1), [held = std::make_unique<int>(1)] { ++*held; });
   static weft::ticker hourly(std::chrono::hours(1));
   for (int i = 0; i < 100; ++i) weft::yield();

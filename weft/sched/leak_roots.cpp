@@ -59,17 +59,18 @@ void collect_leak_roots() {
   for (uint32_t i = 0; i < used; ++i) {
     const goroutine& g = sched.cells[i];
     const g_status status = g.get_status();
-    if (status != g_status::runnable && status != g_status::waiting) continue;
-    if ((g.flags & flag_unborn) != 0) {
-      const auto closure = reinterpret_cast<uintptr_t>(&birth_of(&g).closure);
-      words.add(closure, closure + birth_closure_bytes, nullptr);
-    } else if (g.top != nullptr && g.sp >= g.top->stack_lo && g.sp < g.top->stack_hi) {
+    // One that runs (in a blocking call, say) has its stack searched as its thread's.
+    const bool parked = status == g_status::runnable || status == g_status::waiting;
+    if (!parked && status != g_status::running) continue;
+    // Where the closure is for the goroutine's whole life, unless it had its stack at once.
+    const uintptr_t record =
+        sched.births != nullptr ? reinterpret_cast<uintptr_t>(&birth_of(&g).closure) : 0;
+    const bool unborn = (g.flags & flag_unborn) != 0;
+    if (record != 0 &&
+        (unborn || (g.top != nullptr && reinterpret_cast<uintptr_t>(g.top->closure) == record)))
+      words.add(record, record + birth_closure_bytes, nullptr);
+    if (parked && !unborn && g.top != nullptr && g.sp >= g.top->stack_lo && g.sp < g.top->stack_hi)
       words.add(g.sp, g.top->stack_hi, &g.top->fiber);
-      // Born from a record: the closure stays there.
-      const auto closure = reinterpret_cast<uintptr_t>(g.top->closure);
-      if (closure == reinterpret_cast<uintptr_t>(&birth_of(&g).closure))
-        words.add(closure, closure + birth_closure_bytes, nullptr);
-    }
   }
   for (const processor* pp : sched.all_p) {
     if (pp == nullptr) continue;
