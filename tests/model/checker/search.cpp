@@ -315,7 +315,7 @@ void verify(const scenario& of, const std::vector<mutant>& mutants) {
   // A soak spends its time on the code itself: that other seeds find each mutant, too, says nothing
   // about the product.
   const bool soak = std::getenv("WEFT_SOAK") != nullptr;
-  const uint64_t factor = environment_number("WEFT_MODEL_RUNS", soak ? 10 : 1);
+  const uint64_t factor = environment_number("WEFT_MODEL_RUNS", soak ? 3 : 1);
   const char* only = std::getenv("WEFT_MODEL_MUTANT");
   if (only == nullptr) {
     const result plain = search_resolved(of, nullptr, factor);
