@@ -32,7 +32,17 @@
 namespace weft::rt {
 namespace {
 
+/// How a select waits for a time.
+struct select_time {
+  timer_node node;
+  sudog wait;
+  int64_t when_ns = 0;
+};
+
 struct select_frame {
+  select_frame(scase* of, std::byte* waits, uint16_t* order, int n) noexcept
+      : cases(of), waits_room(waits), poll_order(order), lock_order(order + n) {}
+
   scase* cases;
   std::byte* waits_room;  // for a sudog per case; made in step 3
   uint16_t* poll_order;   // cases with a channel, shuffled; poll_count of them
@@ -42,9 +52,10 @@ struct select_frame {
   int timer = -1;  // the case whose time comes first
   /// sudog::claimed of this select.
   atomic<uint32_t> claimed{0};
-  timer_node node;
-  sudog timer_wait;
-  int64_t when_ns = 0;
+  /// In time_room; made in step 3, if there is a time limit: to clear that room took a tenth of
+  /// a select that has none.
+  select_time* time = nullptr;
+  alignas(select_time) std::byte time_room[sizeof(select_time)];
 
   [[nodiscard]] sudog* wait_of(int index) const noexcept {
     return std::launder(reinterpret_cast<sudog*>(waits_room)) + index;
@@ -197,7 +208,7 @@ void select_timeout(timer_node* node, int64_t) noexcept {
 bool select_commit(goroutine*, void* frame) noexcept {
   auto& f = *static_cast<select_frame*>(frame);
   const bool no_channel = f.poll_count == 0;
-  if (f.timer >= 0) arm(f.node, f.when_ns);
+  if (f.time != nullptr) arm(f.time->node, f.time->when_ns);
   if (!no_channel) unlock_all(f, true);
   return true;
 }
@@ -218,12 +229,13 @@ void wait_on_all(select_frame& f) noexcept {
     sg.from_waiter.release();
   }
   if (f.timer >= 0) {
-    f.timer_wait.g = gp;
-    f.timer_wait.claimed = &f.claimed;
-    f.timer_wait.ticket = f.timer;
-    f.node.fire = select_timeout;
-    f.node.argument = &f.timer_wait;
-    f.when_ns = deadline_after(now_ns(), f.cases[f.timer].duration_ns);
+    f.time = ::new (f.time_room) select_time;
+    f.time->wait.g = gp;
+    f.time->wait.claimed = &f.claimed;
+    f.time->wait.ticket = f.timer;
+    f.time->node.fire = select_timeout;
+    f.time->node.argument = &f.time->wait;
+    f.time->when_ns = deadline_after(now_ns(), f.cases[f.timer].duration_ns);
   }
   park(select_commit, &f, wait_reason::select, f.waits_room);
 }
@@ -242,7 +254,7 @@ WEFT_UNCHECKED select_outcome leave_queues(select_frame& f) noexcept {
     sg.c->lock.unlock_kept();
   }
   // Also when it has won: until its `fire` has returned, the node must stay.
-  if (f.timer >= 0) (void)disarm_wait(f.node);
+  if (f.time != nullptr) (void)disarm_wait(f.time->node);
   return race_note_chosen(
       f.cases,
       {static_cast<int>(winner->ticket), winner->success ? chan_status::ok : chan_status::closed},
@@ -253,13 +265,7 @@ WEFT_UNCHECKED select_outcome leave_queues(select_frame& f) noexcept {
 
 WEFT_UNCHECKED select_outcome select_go(scase* cases, std::byte* waits, uint16_t* order,
                                         int n) noexcept {
-  select_frame f{.cases = cases,
-                 .waits_room = waits,
-                 .poll_order = order,
-                 .lock_order = order + n,
-                 .claimed = atomic<uint32_t>{0},
-                 .node = {},
-                 .timer_wait = {}};
+  select_frame f(cases, waits, order, n);
   race_note_cases(cases, n, __builtin_return_address(0));
   section s(may_park);
   sort_cases_out(f, n);
