@@ -12,7 +12,14 @@ install(TARGETS weft ${layer_targets} weft_options EXPORT weft
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(TARGET weft_malloc)
   install(TARGETS weft_malloc EXPORT weft ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  install(TARGETS weft_malloc_preload LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  # Not where the linker looks: it is named in LD_PRELOAD, and -lweft_malloc is the static one.
+  set(preload_dir ${CMAKE_INSTALL_LIBDIR}/weft)
+  install(TARGETS weft_malloc_preload LIBRARY DESTINATION ${preload_dir})
+  if(CMAKE_STRIP)
+    install(CODE "execute_process(COMMAND ${CMAKE_STRIP} --strip-unneeded \
+\"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${preload_dir}/libweft_malloc.so\" \
+COMMAND_ERROR_IS_FATAL ANY)")
+  endif()
 endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
