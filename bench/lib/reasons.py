@@ -6,42 +6,44 @@ has none is named there as unexplained, and by bench/run.
 """
 
 UNBUFFERED = (
-    "Tried: direct hand-off from stack to stack, wake-up into the `runnext` slot, locks unlocked by "
-    "a plain store. A round trip is four channel operations and four changes of goroutine; left are "
-    "six locked instructions and some 960 others (tests/fast_path), a quarter of them the change "
-    "itself (registers, floating-point control words, errno, the exception state).")
+    "Tried: direct hand-off from stack to stack, wake-up into the `runnext` slot, locks "
+    "unlocked by a plain store. A round trip is four channel operations and four changes of "
+    "goroutine; left are six locked instructions and some 960 others (tests/fast_path).")
 SELECT = (
-    "Tried: polling one channel at a time before any is locked, room for waiters that nobody clears, "
-    "no frame for a time limit that is not there. A select that waits still queues on each channel "
-    "and leaves each queue again, a lock for each, as Go's does.")
+    "Tried: polling one channel at a time before any is locked, room for waiters that nobody "
+    "clears, no frame for a time limit that is not there. A select that waits still queues on "
+    "each channel and leaves each queue again, a lock for each, as Go's does.")
 SKYNET = (
-    "Tried: goroutines without a stack until they run, a global queue in an array, steals straight "
-    "into the thief's ring (ADR 13: 0.91 to 0.45 on 1 P). Each inner node still parks ten times and "
-    "touches a page of stack.")
+    "Tried: goroutines without a stack until they run, a global queue in an array, steals "
+    "straight into the thief's ring (ADR 13: 0.91 to 0.45 on 1 P). Each inner node still "
+    "parks for its children, and touches a page of stack.")
 MUTEX = (
-    "Two locked instructions, one for lock and one for unlock, are most of it, in Go too. Unlocking "
-    "by a plain store, as the runtime's own locks do, would have each waiter pay a membarrier "
-    "(2-13 us), which a contended lock cannot afford.")
+    "Two locked instructions, one for lock and one for unlock, are most of it, in Go too. "
+    "Unlocking by a plain store, as the runtime's own locks do, would have each waiter pay a "
+    "membarrier (13 us beside a busy thread), which a contended lock cannot afford.")
 PARKED_MEMORY = (
-    "The goal is for packed stacks. A parked goroutine keeps the page that it touched, its share of "
-    "page tables, and 128 bytes of cell and birth record; Go's 2 KiB stacks share pages.")
+    "The goal is for packed stacks. A parked goroutine keeps the page that it touched, its "
+    "share of page tables, and 128 bytes of cell and birth record; Go's 2 KiB stacks share "
+    "pages.")
 CREATE = (
-    "The first touch of a page for each goroutine is most of it (the floor), at what the host takes "
-    "for fresh memory in this run; Go's stacks are half a page. Tried: MADV_POPULATE_WRITE of "
-    "batches by process_madvise (1.0 of a fault each: the cost is the page, not the trap), guards of "
-    "32 stacks in one call (done: 0.18 of the row is left of them), fewer wake-ups of the monitor "
-    "(done). Only smaller stacks, packed, would go below.")
+    "The first touch of a page for each goroutine is most of it (the floor), at what the host "
+    "takes for fresh memory in this run; Go's stacks are half a page. Tried: "
+    "MADV_POPULATE_WRITE of batches by process_madvise (1.0 of a fault each: the cost is the "
+    "page, not the trap), guards of 32 stacks in one call (done: 0.18 of the row is left of "
+    "them), fewer wake-ups of the monitor (done). Only smaller stacks, packed, would go "
+    "below.")
 WAKE = (
-    "A wake of an idle thread is a futex wake, an interrupt to another CPU and a switch there: the "
-    "floor, which is what the row takes. Only a thread that spins through the gap answers sooner, "
-    "and it would take a CPU from the others while nothing happens; ours spin for some microseconds.")
+    "A wake of an idle thread is a futex wake, an interrupt to another CPU and a switch "
+    "there: the floor, which is what the row takes. Only a thread that spins through the gap "
+    "answers sooner, and it would take a CPU from the others while nothing happens; ours spin "
+    "for some microseconds.")
 RESP_CPU = (
-    "The kernel's part of one read and one write each, and of an epoll_wait for some, is most of it, "
-    "as redis's; what is left is parsing and the store's map. Handing reads to the kernel in batches "
-    "(io_uring) was not tried.")
+    "The kernel's part of one read and one write each, and of an epoll_wait for some, is most "
+    "of it, as redis's; what is left is parsing and the store's map. Handing reads to the "
+    "kernel in batches (io_uring) was not tried.")
 RESP_RATE = (
-    "The client is one busy thread on one of the two cores: it is the limit, and a server on two "
-    "threads takes turns with it. CPU per request says more on this machine.")
+    "The client is one busy thread on one of the two cores: it is the limit, and a server on "
+    "two threads takes turns with it. CPU per request says more on this machine.")
 
 REASONS = {
     "chan_unbuffered@1": UNBUFFERED,
@@ -56,18 +58,19 @@ REASONS = {
     "parked_1m_64k_bytes@1": PARKED_MEMORY,
     "parked_1m@1": CREATE,
     "sleepers_1m@1": (
-        "Tried: timers without an allocation, goroutines without a stack until they run. A stack is "
-        "touched by each that sleeps at the same time as others: the floor is a page fault each."),
+        "Tried: timers without an allocation, goroutines without a stack until they run. A "
+        "stack is touched by each that sleeps at the same time as others: the floor is a page "
+        "fault each."),
     "timer_cancel@1": (
-        "Tried: one allocation for timer and channel (of two), exact deletion from a heap of four "
-        "children. Left: a call of the clock, malloc and free, and six locked instructions (the "
-        "heap's lock twice, references)."),
+        "Tried: one allocation for timer and channel (of two), exact deletion from a heap of "
+        "four children. Left: a call of the clock, malloc and free, and six locked "
+        "instructions."),
     "wake_200us_p50_us@2": WAKE,
     "wake_200us_p99_us@2": WAKE,
     "spawn_128@1": (
-        "Tried: a birth record instead of a stack, warm stacks of each P. A spawn and an end are "
-        "some 750 instructions (tests/fast_path) and 0.1 locked ones; the figure is within noise of "
-        "its bar."),
+        "Tried: a birth record instead of a stack, warm stacks of each P. A spawn and an end "
+        "are some 750 instructions (tests/fast_path) and 0.1 locked ones; the figure is "
+        "within noise of its bar."),
     "resp_get_1_cpu_us": RESP_CPU,
     "resp_set_1_cpu_us": RESP_CPU,
     "resp_get_16_cpu_us": RESP_CPU,
