@@ -39,8 +39,8 @@ WAKE = (
     "for some microseconds.")
 RESP_CPU = (
     "The kernel has 88 % of the server's CPU time at -P 1 and 78 % at -P 16 (perf): one read and "
-    "one write each, and waiting. The rest, parser and table and all of the runtime, is less than "
-    "what is missing. Handing reads to the kernel in batches (io_uring) was not tried.")
+    "one write each, and waiting; parser, table and runtime share the rest. Handing reads to the "
+    "kernel in batches (io_uring) was not tried.")
 RESP_RATE = (
     "The client is one busy thread on one of the two cores: it is the limit, and a server on "
     "two threads takes turns with it. CPU per request says more on this machine.")
