@@ -38,6 +38,20 @@ def debian_version(package):
     return output_of("dpkg-query", "-W", "-f", "${Version}", package) or "not installed"
 
 
+def busy_percent(seconds):
+    """How much of all CPUs something takes while nothing of ours runs."""
+    def read():
+        with open("/proc/stat", encoding="ascii") as stat:
+            # user nice system idle iowait irq softirq steal
+            ticks = [int(field) for field in stat.readline().split()[1:9]]
+        return sum(ticks), ticks[3] + ticks[4]
+
+    total, idle = read()
+    time.sleep(seconds)
+    total_then, idle_then = read()
+    return 100.0 * (1 - (idle_then - idle) / max(1, total_then - total))
+
+
 def facts():
     """(name, value) pairs, in the order in which they are printed."""
     commit = output_of("git", "rev-parse", "--short=12", "HEAD") or "unknown"
@@ -56,5 +70,4 @@ def facts():
         ("redis", first_line(output_of("redis-server", "--version"))),
         ("Commit", commit + (" with uncommitted changes" if changed else "")),
         ("Date", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())),
-        ("Load before", "%.2f %.2f %.2f" % os.getloadavg()),
     ]

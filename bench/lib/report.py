@@ -243,9 +243,17 @@ def unexplained(lines):
     return [row[0] for row in short_rows(lines) if row[-1] == UNEXPLAINED]
 
 
+BUSY = "CPUs taken by others, before and between rounds"
+
+
+def busy_fact(samples):
+    """Percentages of all CPUs, as a line of the table of facts."""
+    return (BUSY, ", ".join(f"{sample:.0f}" for sample in samples) + " %")
+
+
 def machine_was_busy(facts):
-    load = dict(facts).get("Load before", "0").split()[0]
-    return float(load) > 0.7
+    samples = dict(facts).get(BUSY, "0 %").rstrip(" %").split(", ")
+    return max(float(sample) for sample in samples) > 10
 
 
 def markdown(lines, facts, command, plots, how):
@@ -261,7 +269,7 @@ def markdown(lines, facts, command, plots, how):
         "after the other. A dash: not run, or the peer has no such thing.", "",
     ]
     if machine_was_busy(facts):
-        text += ["**The machine was not idle before this run**: other programs shared its CPUs. "
+        text += ["**The machine was not idle during this run**: other programs shared its CPUs. "
                  "Ratios on one P stand; two-P rows, latencies and delays are worth little.", ""]
     if how.quick:
         text += ["A **quick** run: fewer rounds, counts at 30 % (so \"1M\" means 300,000 and "
