@@ -67,6 +67,17 @@ REASONS = {
         "instructions."),
     "wake_200us_p50_us@2": WAKE,
     "wake_200us_p99_us@2": WAKE,
+    "yield_1000@1": (
+        "At its bar within the spread of the rounds. A change of goroutine among a thousand "
+        "touches two cold cache lines, the cell's and the stack's; tried: cells of one line in a "
+        "dense array (ADR 5), which took it from 0.43."),
+    "spawn_join_1m@2": (
+        "Tried: birth records, half a run queue a steal (ADR 13: 0.79 to 0.3); at its goal within "
+        "the spread of the rounds."),
+    "chan_4p4c@2": (
+        "0.37 to 0.64 from run to run on this machine: on two Ps eight goroutines meet at one "
+        "lock, and how often depends on how the kernel places two busy threads. Tried: leaf "
+        "fast paths, plain-store unlocks, giving way between sections (1.82 before)."),
     "spawn_128@1": (
         "Tried: a birth record instead of a stack, warm stacks of each P. A spawn and an end "
         "are some 750 instructions (tests/fast_path) and 0.1 locked ones; the figure is "
