@@ -69,8 +69,8 @@ REASONS = {
     "wake_200us_p99_us@2": WAKE,
     "yield_1000@1": (
         "At its bar within the spread of the rounds. A change of goroutine among a thousand "
-        "touches two cold cache lines, the cell's and the stack's; tried: cells of one line in a "
-        "dense array (ADR 5), which took it from 0.43."),
+        "touches two cold cache lines, the cell's and the stack's. It was 0.43 in the table "
+        "before this one."),
     "spawn_join_1m@2": (
         "Tried: birth records, half a run queue a steal (ADR 13: 0.79 to 0.3); at its goal within "
         "the spread of the rounds."),
