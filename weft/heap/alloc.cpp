@@ -83,8 +83,7 @@ void* allocate_large(size_t bytes, size_t alignment, bool zeroed) noexcept {
   return object;
 }
 
-void free_large(mspan* s, uintptr_t address) noexcept {
-  if (s->state != span_state::large || s->base != address) die_of_bad_free(address);
+void free_large(mspan* s) noexcept {
   s->state = span_state::unused;  // a second free at the same time finds no large object
   give_pages(s);
   const page_heap_stats now = page_statistics();
@@ -92,7 +91,7 @@ void free_large(mspan* s, uintptr_t address) noexcept {
   if (now.resident_free_bytes > keep) (void)release_free_pages(keep / 2);
 }
 
-/// The object's span; ends the process if there is no such object.
+/// The span of an object in use; ends the process if there is no such object.
 mspan* span_of_object(uintptr_t address) noexcept {
   mspan* s = span_of(address);
   if (s == nullptr) die_of_bad_free(address);
@@ -100,9 +99,10 @@ mspan* span_of_object(uintptr_t address) noexcept {
     if (s->base != address) die_of_bad_free(address);
     return s;
   }
+  const auto* object = reinterpret_cast<const free_object*>(address);
   const uintptr_t offset = address - s->base;
   if (s->state != span_state::small || offset >= s->carved_bytes.load(relaxed) ||
-      offset % s->object_bytes != 0)
+      offset % s->object_bytes != 0 || object->mark == mark_of(object))
     die_of_bad_free(address);
   return s;
 }
@@ -127,18 +127,12 @@ void* allocate_slow(size_t bytes) noexcept {
 
 void free_slow(void* freed) noexcept {
   if (freed == nullptr) return;
-  const auto address = reinterpret_cast<uintptr_t>(freed);
-  mspan* s = span_of(address);
-  if (s == nullptr) die_of_bad_free(address);
-  if (s->state != span_state::small) {
-    free_large(s, address);
+  mspan* s = span_of_object(reinterpret_cast<uintptr_t>(freed));
+  if (s->state == span_state::large) {
+    free_large(s);
     return;
   }
-  auto* object = reinterpret_cast<free_object*>(address);
-  const uintptr_t offset = address - s->base;
-  if (offset >= s->carved_bytes.load(relaxed) || offset % s->object_bytes != 0 ||
-      object->mark == mark_of(object))
-    die_of_bad_free(address);
+  auto* object = static_cast<free_object*>(freed);
   object->mark = mark_of(object);
   if (this_cache == nullptr) (void)cache_of_new_thread();
   free_remote(this_cache, s, object);

@@ -167,6 +167,7 @@ TEST(AllocDeathTest, NamesEveryMisuse) {
   EXPECT_DEATH(heap_free(large + 4096), "4096 bytes inside an object of 100000 bytes");
   EXPECT_DEATH((heap_free(object), heap_free(object)), "double free \\(size class 112\\)");
   EXPECT_DEATH((heap_free(large), heap_free(large)), "double free, or never allocated");
+  EXPECT_DEATH((heap_free(object), (void)heap_reallocate(object, 300)), "double free");
   EXPECT_DEATH(
       {
         heap_free(object);

@@ -98,7 +98,7 @@ void distribute(mcache* cache, free_object* chain) noexcept {
 
 bool drain_inbox(mcache& cache) noexcept {
   if (cache.inbox.load(relaxed) == nullptr) return false;
-  // acquire: the links in the chain; partner: the release in post().
+  // acquire: the links in the chain; partner: the exchange in post_chain().
   distribute(&cache, cache.inbox.exchange(nullptr, acquire));
   return true;
 }
@@ -226,8 +226,9 @@ mcache* acquire_cache() noexcept {
 }
 
 void release_cache(mcache* cache) noexcept {
-  post_all(*cache);
+  // In this order: what came to the inbox by mistake goes into batches.
   (void)drain_inbox(*cache);
+  post_all(*cache);
   for (mcache::bin& bin : cache->bins) {
     if (bin.current != &no_span) {
       mspan* s = bin.current;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where spans come from. Under one lock; no system call is made under it but madvise of runs that
-// nobody can see meanwhile.
+// Where spans come from. One lock; the system calls under it are madvise of free runs, and rarely
+// mmap for tables.
 #include "weft/heap/internal/page_heap.hpp"
 
 #include <bit>

@@ -17,6 +17,7 @@ using weft::rt::leaf;
 using weft::rt::may_park;
 using weft::rt::sched;
 using weft::rt::section;
+using weft::rt::section_kind;
 
 /// What every section may do: use the P, if there is one.
 void use_p() {
@@ -67,8 +68,9 @@ void blocking_call_returns(bool membarrier, bool parks) {
 }
 
 /// Nothing is announced: the goroutine computes, calls the runtime twice, and is asked to yield;
-/// a request that was posted long ago stands.
-void computing() {
+/// a request that was posted long ago stands. In leaf sections it hears the request and goes on
+/// without a scheduling decision, so the retaker finds it where it was.
+void computing(section_kind kind) {
   countdown left(2);
   countdown gate(1);
   model::setup();
@@ -76,7 +78,7 @@ void computing() {
   weft::go([&] {
     gate.wait();
     for (int i = 0; i < 2; ++i) {
-      const section s(may_park);
+      const section s(kind);
       use_p();
     }
     left.done();
@@ -90,38 +92,7 @@ void computing() {
   model::spawn([] {
     weft::rt::adopt_system_thread();
     (void)weft::rt::retake(model::now_ns());  // posts
-    (void)weft::rt::retake(model::now_ns());  // robs, if it was not heard
-  });
-  gate.done();
-  left.wait();
-  model::join_all();
-}
-
-/// The same goroutine calls what may not park: it hears the request, and goes on without a
-/// scheduling decision, so the retaker finds it where it was.
-void computing_in_leaf_sections() {
-  countdown left(2);
-  countdown gate(1);
-  model::setup();
-  model::start_runtime(1);
-  weft::go([&] {
-    gate.wait();
-    for (int i = 0; i < 2; ++i) {
-      const section s(leaf);
-      use_p();
-    }
-    left.done();
-  });
-  model::setup_done();
-  model::setup();
-  weft::go([&] { left.done(); });
-  (void)weft::rt::retake(model::now_ns());
-  model::advance_clock(20'000'000);
-  model::setup_done();
-  model::spawn([] {
-    weft::rt::adopt_system_thread();
-    (void)weft::rt::retake(model::now_ns());  // posts; the first section reclaims
-    (void)weft::rt::retake(model::now_ns());  // posts once more, and robs
+    (void)weft::rt::retake(model::now_ns());  // robs; posts anew first, if it was heard
   });
   gate.done();
   left.wait();
@@ -199,7 +170,7 @@ TEST(retake_model, robbed_thread_parks) {
 
 TEST(retake_model, computing) {
   model::verify(
-      long_one("preemption", model::part::retake, computing),
+      long_one("preemption", model::part::retake, [] { computing(may_park); }),
       {
           {"entry: light fence missing", door,
            "mp->in_rt.store(1, relaxed);\n  os::light_fence();\n  if (mp->grant.load(relaxed) <= "
@@ -213,7 +184,7 @@ TEST(retake_model, computing) {
 
 TEST(retake_model, leaf_sections) {
   model::verify(
-      long_one("requests heard in leaf sections", model::part::retake, computing_in_leaf_sections),
+      long_one("requests heard in leaf sections", model::part::retake, [] { computing(leaf); }),
       {
           {"a request made anew has no fence", nullptr, "retake: a request made anew has no fence",
            model::change::leave_out},

@@ -3,12 +3,12 @@
 //
 // Spans lie in an array of their own, apart from the memory they describe, so a heap overflow does
 // not reach them. Who may write what:
-//   free, used, carved_bytes, notify_at   the owner's thread; when unowned, under the class's
-//   central lock owner                                the owner's thread (to give the span up), or
-//   the central lock's
-//                                          holder (to hand it out); read by anyone who frees an
-//                                          object
-//   state, base, pages, links             the page heap's lock, while no objects can be in the span
+//
+// * free, used, carved_bytes, notify_at: the owner's thread; when unowned, the holder of the
+//   central lock of its class.
+// * owner: the owner's thread, to give the span up; that lock's holder, to hand it out. Read by
+//   anyone who frees an object.
+// * state, base, pages, links: the holder of the page heap's lock, while no object is in the span.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ enum class span_state : uint8_t { unused, free, small, large };
 
 /// What a free object holds: both words are unreadable without the heap's secret.
 struct free_object {
-  uintptr_t next;  // encoded, see heap_secret
+  uintptr_t next;  // see encoding.hpp
   uintptr_t mark;  // says that it is free: double frees are told by it
 };
 
@@ -51,7 +51,7 @@ struct alignas(64) mspan {
   mspan* next;
   mspan* prev;
   uint64_t dirty_pages;  // free: resident ones, as far as known
-  size_t asked_bytes;    // large: what malloc_usable_size may not exceed
+  size_t asked_bytes;    // large: what was asked for, for reports
 };
 static_assert(sizeof(mspan) == 128);
 
