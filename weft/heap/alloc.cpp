@@ -79,6 +79,7 @@ void* allocate_large(size_t bytes, size_t alignment, bool zeroed) noexcept {
   if (s == nullptr) return nullptr;
   s->asked_bytes = bytes;
   auto* object = reinterpret_cast<void*>(s->base);
+  if constexpr (race_enabled) race_acquire(object);  // partner: free_fast()
   if (zeroed && !s->zero) std::memset(object, 0, bytes);
   return object;
 }
@@ -138,7 +139,12 @@ void free_slow(void* freed) noexcept {
   free_remote(this_cache, s, object);
 }
 
-void* heap_allocate(size_t bytes) noexcept { return allocate_fast(bytes); }
+void* heap_allocate(size_t bytes) noexcept {
+  void* object = allocate_fast(bytes);
+  if constexpr (race_enabled)
+    if (object != nullptr) race_acquire(object);  // partner: free_fast()
+  return object;
+}
 
 void heap_free(void* object) noexcept { free_fast(object); }
 

@@ -3,6 +3,7 @@
 // and for the functions that replace the C library's. Everything else is a call.
 #pragma once
 
+#include "weft/base/race.hpp"
 #include "weft/heap/internal/encoding.hpp"
 #include "weft/heap/internal/mcache.hpp"
 #include "weft/heap/internal/page_heap.hpp"
@@ -32,6 +33,9 @@ void free_slow(void* object) noexcept;
 }
 
 inline void free_fast(void* freed) noexcept {
+  // A free happens before the allocation that hands the same memory out again.
+  if constexpr (race_enabled)
+    if (freed != nullptr) race_release(freed);
   const auto address = reinterpret_cast<uintptr_t>(freed);
   mspan* s = span_of(address);
   mcache* cache = this_cache;
