@@ -6,7 +6,7 @@ import platform
 import subprocess
 import time
 
-from lib import programs
+from lib import allocators, programs
 
 
 def output_of(*command):
@@ -67,6 +67,8 @@ def facts():
         ("Compiler", first_line(output_of("g++", "--version"))),
         ("Go", output_of(programs.find_go(), "version") or "not installed"),
         ("Boost.Fiber", debian_version("libboost-fiber1.81-dev")),
+        ("Allocators", ", ".join(f"{name} {debian_version(package)}"
+                                 for name, package in allocators.PACKAGES.items())),
         ("redis", first_line(output_of("redis-server", "--version"))),
         ("Commit", commit + (" with uncommitted changes" if changed else "")),
         ("Date", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())),

@@ -28,7 +28,8 @@ def build(log):
     quiet = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": ROOT}
     subprocess.run(["cmake", "--preset", "bench"], check=True, **quiet)
     failed = []
-    for target in ("weft-bench", "floor-bench", "boost-bench", "weft-kv"):
+    for target in ("weft-bench", "floor-bench", "boost-bench", "weft-kv", "alloc-bench",
+                   "churn-bench", "churn-weft-bench", "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
                           **quiet).returncode != 0:
             failed.append(target)
@@ -62,13 +63,17 @@ class Programs:
     def run(self, program, row, procs, scale, timeout):
         """One measurement: the object printed, None if there is no such row, or a string that
         says how it failed."""
-        path = self.path(program)
+        return self.start(self.path(program), row, procs, scale, timeout)
+
+    @staticmethod
+    def start(path, row, procs, scale, timeout, environment=None):
+        """As run(), of the program at `path`."""
         if not path.exists():
             return "not built"
         try:
             child = subprocess.Popen([str(path), row, str(procs), f"{scale:g}"],
                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                     text=True, start_new_session=True)
+                                     text=True, start_new_session=True, env=environment)
         except OSError as why:
             return str(why)
         try:

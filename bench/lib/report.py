@@ -4,6 +4,7 @@
 from dataclasses import dataclass, field
 from statistics import median
 
+from lib import allocators
 from lib.programs import figure
 from lib.reasons import REASONS
 
@@ -27,6 +28,7 @@ class Line:
     details: dict = field(default_factory=dict)  # program -> (wall, cpu) per operation
     failures: dict = field(default_factory=dict)  # program -> why
     compared: str = ""  # what the figure is: CPU, wall, latency...
+    peers: tuple = ("go", "boost", "redis", "floor")  # the columns of its table
 
     def meets(self, limits):
         """True, False, or None when it cannot be told."""
@@ -115,10 +117,34 @@ def resp_line(row, samples):
     return line
 
 
-def evaluate(table, jobs, resp_table, resp_samples):
+def alloc_line(row, samples):
+    peers = tuple(allocators.PEERS)
+    rounds = samples.get((row.program_row, row.procs), {})
+    values = {name: values_of(rounds.get(name), row.metric, row.scale)
+              for name in ("weft", *peers)}
+    numbers = [[value for value in in_round if isinstance(value, (int, float))]
+               for in_round in zip(*(values[peer] for peer in peers))]
+    values[allocators.BEST] = [min(in_round, default=None) for in_round in numbers]
+    line = Line(row.name, row.title, row.unit,
+                {name: middle_of(entries) for name, entries in values.items()},
+                {peer: ratios_of(values["weft"], values[peer])
+                 for peer in (*peers, allocators.BEST)},
+                row.bar, row.goal,
+                [v for v in values["weft"] if isinstance(v, (int, float))], row.recorded, row.note,
+                peers=peers)
+    line.compared = {"cpu": "CPU", "worst_ns": "CPU", "wall": "wall"}.get(row.metric, row.metric)
+    for name in ("weft", *peers):
+        reason = next((entry for entry in values[name] if isinstance(entry, str)), None)
+        if reason:
+            line.failures[name] = reason
+    return line
+
+
+def evaluate(table, jobs, resp_table, resp_samples, alloc_table, alloc_samples):
     by_key = {(job.program_row, job.procs): job for job in jobs}
     lines = [core_line(row, by_key[row.program_row, row.procs]) for row in table]
-    return lines + [resp_line(row, resp_samples) for row in resp_table]
+    lines += [resp_line(row, resp_samples) for row in resp_table]
+    return lines + [alloc_line(row, alloc_samples) for row in alloc_table]
 
 
 # --- text ----------------------------------------------------------------------------------------
@@ -138,13 +164,16 @@ def number(value):
     return f"{value:.2f}" if value else "0"
 
 
+def label(peer):
+    return {"go": "Go", "boost": "Boost"}.get(peer, peer)
+
+
 def limit_text(limits, unit):
     parts = []
     for limit in limits:
         sign = "≥" if limit.at_least else "≤"
-        peer = {"go": " Go", "boost": " Boost", "redis": " redis"}.get(limit.peer, "")
         if limit.peer:
-            parts.append(f"{sign} {limit.amount:g}{peer}")
+            parts.append(f"{sign} {limit.amount:.3g} {label(limit.peer)}")
         else:
             parts.append(f"{sign} {limit.amount:g} {unit}")
     return ", ".join(parts) or MISSING
@@ -159,26 +188,37 @@ def ratio_text(line):
     named = [limit.peer for limit in (*line.bar, *line.goal) if limit.peer]
     for peer in [*named, "go", "redis", "boost"]:
         if line.ratios.get(peer):
-            label = {"go": "Go", "boost": "Boost", "redis": "redis"}[peer]
-            return f"{median(line.ratios[peer]):.2f} {label}"
+            return f"{median(line.ratios[peer]):.2f} {label(peer)}"
     return MISSING
 
 
-COLUMNS = ("row", "Weft", "Go", "Boost", "redis", "floor", "ratio", "bar", "met?", "goal", "met?")
+def columns(peers):
+    return ("row", "Weft", *map(label, peers), "ratio", "bar", "met?", "goal", "met?")
 
 
 def cells(line):
-    figures = [number(line.figures.get(name)) for name in ("weft", "go", "boost", "redis",
-                                                           "floor")]
+    figures = [number(line.figures.get(name)) for name in ("weft", *line.peers)]
     return [f"{line.title} ({line.unit})", *figures, ratio_text(line),
             limit_text(line.bar, line.unit), verdict(line.meets(line.bar)),
             limit_text(line.goal, line.unit), verdict(line.meets(line.goal))]
 
 
+def by_peers(lines):
+    """Lines of one table after another: (peers, lines)."""
+    tables = {}
+    for line in lines:
+        tables.setdefault(line.peers, []).append(line)
+    return tables.items()
+
+
 def table_text(lines):
     """For a terminal: columns aligned."""
-    body = [list(COLUMNS), *([cell.replace("**", "") for cell in cells(line)] for line in lines)]
-    widths = [max(len(row[i]) for row in body) for i in range(len(COLUMNS))]
+    return "\n\n".join(aligned(columns(peers), some) for peers, some in by_peers(lines))
+
+
+def aligned(header, lines):
+    body = [list(header), *([cell.replace("**", "") for cell in cells(line)] for line in lines)]
+    widths = [max(len(row[i]) for row in body) for i in range(len(header))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
                      for row in body)
 
@@ -204,12 +244,27 @@ def detail_rows(lines):
         yield [*row, line.unit, spread(line.ratios.get("go")), str(len(line.ratios.get("go", [])))]
 
 
-def recorded_rows(lines):
-    names = ("Go", "libgo", "Photon", "Boost", "Tokio", "redis")
+RECORDED = ("Go", "libgo", "Photon", "Boost", "Tokio", "redis")
+RECORDED_ALLOCATORS = ("glibc", "jemalloc", "tcmalloc", "mimalloc", "mimalloc 3", "snmalloc",
+                       "rpmalloc")
+
+
+def recorded_rows(lines, names):
     for line in lines:
-        if line.recorded:
+        if line.recorded.keys() & set(names):
             yield [f"{line.title} ({line.unit})",
                    *(line.recorded.get(name, MISSING) for name in names)]
+
+
+def recorded_tables(lines):
+    allocators_lines = [line for line in lines if line.peers == tuple(allocators.PEERS)]
+    others = [line for line in lines if line not in allocators_lines]
+    tables = markdown_table(("row", *RECORDED), recorded_rows(others, RECORDED)) + [""]
+    if allocators_lines:
+        tables += [RECORDED_ALLOCATORS_NOTE, "",
+                   *markdown_table(("row", *RECORDED_ALLOCATORS),
+                                   recorded_rows(allocators_lines, RECORDED_ALLOCATORS)), ""]
+    return tables
 
 
 def summary(lines):
@@ -274,7 +329,10 @@ def markdown(lines, facts, command, plots, how):
     if how.quick:
         text += ["A **quick** run: fewer rounds, counts at 30 % (so \"1M\" means 300,000 and "
                  "skynet has 100,000 leaves).", ""]
-    text += markdown_table(COLUMNS, [cells(line) for line in lines])
+    for peers, some in by_peers(lines):
+        if peers == tuple(allocators.PEERS):
+            text += ["", "## Allocators", "", ALLOCATORS_NOTE, ""]
+        text += markdown_table(columns(peers), [cells(line) for line in some])
     short = list(short_rows(lines))
     if short:
         text += ["", "## Where it falls short", "",
@@ -298,10 +356,17 @@ def markdown(lines, facts, command, plots, how):
              "2.8 GHz) with Go 1.26.10, Boost.Fiber 1.81, PhotonLibOS 4dd4570, libgo 3.1 and "
              "Tokio 1.24. For the order of magnitude: compare columns with each other, not with "
              "the table above.", "",
-             *markdown_table(("row", "Go", "libgo", "Photon", "Boost", "Tokio", "redis"),
-                             recorded_rows(lines)), ""]
+             *recorded_tables(lines)]
     return "\n".join(text)
 
+
+ALLOCATORS_NOTE = (
+    "Programs that know `malloc` only, of our own under the names of the classic ones; "
+    "`libweft_malloc.so` and Debian's jemalloc, tcmalloc (gperftools) and mimalloc 2.0 are "
+    "preloaded in turn. \"best\" is the least of the peers' figures in each round.")
+RECORDED_ALLOCATORS_NOTE = (
+    "The same, of allocators, by the classic programs (mimalloc-bench): glibc 2.36, jemalloc "
+    "5.3.0, gperftools 2.10, mimalloc 2.0.9 and 3.4.3, snmalloc 0.7.5, rpmalloc 2.0.1.")
 
 STANDING_NOTES = [
     "* Boost.Fiber on 2 threads: work_stealing. It wakes no sleeping thread for a fiber made "
