@@ -50,7 +50,62 @@ CASE(heap_never_allocated) {
 CASE(heap_overrun) {
   auto* object = static_cast<char*>(heap_allocate(100));
   std::memset(object, 'x', 112 + 16);  // the next object is free
-  (void)heap_allocate(100);  // @heap_overrun
+  (void)heap_allocate(100);            // @heap_overrun
+  END;
+  return 0;
+}
+
+// --- WEFT_DEBUG=heapcheck=1 ---
+
+CASE(heap_checked_double_free) {
+  void* object = heap_allocate(100);  // @heap_checked_double_free_allocated
+  heap_free(object);                  // @heap_checked_double_free_freed
+  heap_free(object);                  // @heap_checked_double_free
+  END;
+  return 0;
+}
+CASE(heap_checked_overrun) {
+  auto* object = static_cast<char*>(heap_allocate(100));  // @heap_checked_overrun_allocated
+  object[100] = 'x';
+  heap_free(object);  // @heap_checked_overrun
+  END;
+  return 0;
+}
+CASE(heap_checked_underrun) {
+  auto* object = static_cast<char*>(heap_allocate(100'000));  // @heap_checked_underrun_allocated
+  object[-1] = 'x';
+  heap_free(object);  // @heap_checked_underrun
+  END;
+  return 0;
+}
+CASE(heap_checked_interior_free) {
+  auto* object = static_cast<char*>(heap_allocate(100));
+  heap_free(object + 16);  // @heap_checked_interior_free
+  END;
+  return 0;
+}
+CASE(heap_checked_use_after_free) {
+  auto* object = static_cast<char*>(heap_allocate(100));  // @heap_checked_use_after_free_allocated
+  heap_free(object);                                      // @heap_checked_use_after_free_freed
+  object[50] = 'x';
+  for (int i = 0; i < 100; ++i) heap_free(heap_allocate(1 << 20));  // @heap_checked_use_after_free
+  END;
+  return 0;
+}
+
+CASE(heap_checked_wrong_size) {
+  void* object = heap_allocate(100);      // @heap_checked_wrong_size_allocated
+  weft::rt::heap_free_sized(object, 96);  // @heap_checked_wrong_size
+  END;
+  return 0;
+}
+
+// --- WEFT_DEBUG=memprofilerate=1 ---
+
+CASE(heap_sampled_overrun) {
+  auto* object = static_cast<char*>(heap_allocate(100));
+  std::memset(object, 'x', 128);
+  heap_free(object);  // @heap_sampled_overrun
   END;
   return 0;
 }

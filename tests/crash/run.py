@@ -47,6 +47,10 @@ SETTINGS = {
     "deadlock_network_idle": ("deadlock_network_idle", {"WEFT_MAXPROCS": "2"}),
     # Which thread asks for one too many differs: the text only.
     "thread_exhaustion": ("thread_exhaustion", {"WEFT_MAXTHREADS": "4", "WEFT_TRACEBACK": "none"}),
+    **{name: (name, {"WEFT_DEBUG": "heapcheck=1"}) for name in (
+        "heap_checked_double_free", "heap_checked_overrun", "heap_checked_underrun",
+        "heap_checked_interior_free", "heap_checked_use_after_free", "heap_checked_wrong_size")},
+    "heap_sampled_overrun": ("heap_sampled_overrun", {"WEFT_DEBUG": "memprofilerate=1"}),
     "crowd_of_100000": ("crowd_of_100000", {"WEFT_TRACEBACK": "all"}),
 }
 # Reports with the runtime's own frames and registers: those are the scheduler's to change. So are

@@ -360,7 +360,7 @@ int main(int argc, char** argv) {
     one.run();
     std::printf("not caught\n");
     std::fflush(stdout);
-    ::_exit(not_caught_status);
+    std::exit(not_caught_status);
   }
   std::fprintf(stderr, "usage: weft_misuse CASE | --list | misuse 1 1\n");
   return 64;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a real program on Weft's malloc and checks what it produced.
 
-    run.py git|python|redis|sqlite|compiler|limit LIBRARY
+    run.py git|python|redis|sqlite|compiler|limit LIBRARY [WEFT_DEBUG]
 
 The library is the only allocator of the program and of all its children: each asserts by
 /proc/self/maps, or by its output beside the same run without, that it is. A program that is not
@@ -28,10 +28,10 @@ def need(program):
 
 
 class Runner:
-    def __init__(self, library, folder):
+    def __init__(self, library, folder, debug):
         self.folder = folder
         self.plain = dict(os.environ, HOME=str(folder), GIT_CONFIG_NOSYSTEM="1", LC_ALL="C")
-        self.ours = dict(self.plain, LD_PRELOAD=library)
+        self.ours = dict(self.plain, LD_PRELOAD=library, WEFT_DEBUG=debug)
 
     def run(self, *command, ours=True, stdin=None):
         done = subprocess.run(command, cwd=self.folder, env=self.ours if ours else self.plain,
@@ -191,10 +191,10 @@ def limit(runner):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory(prefix="weft-preload-") as folder:
-        runner = Runner(str(Path(sys.argv[2]).resolve()), Path(folder))
+        runner = Runner(str(Path(sys.argv[2]).resolve()), Path(folder), "".join(sys.argv[3:]))
         {"git": git, "python": python, "redis": redis, "sqlite": sqlite,
          "compiler": compiler, "limit": limit}[sys.argv[1]](runner)
 

@@ -19,7 +19,9 @@ enum class lock_rank : uint8_t {
   timers,      // one P's heap of timers; ordered: two when timers move between Ps
   g_pool,      // cells and warm stacks
   stack,       // address space of stacks
-  cache_pool,  // idle caches of the heap
+  checked,     // heapcheck's objects and its quarantine
+  sampler,     // the heap's sampled objects
+  cache_pool,  // spare caches of the heap
   central,     // ordered, around fork(): unowned spans of one size class
   page_heap,   // the heap's pages
   log,         // dlog's ring

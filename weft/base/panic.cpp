@@ -108,6 +108,8 @@ void set_goroutine_dump(goroutine_dump dump) noexcept {
   dump_hook.store(dump, release);  // partner: finish()
 }
 
+bool has_goroutine_dump() noexcept { return dump_hook.load(relaxed) != nullptr; }
+
 void fatal(const char* message) noexcept { die("fatal error: ", false, message, {0, 0, 0}); }
 void fatal(const char* message, int64_t first, int64_t second, int64_t third) noexcept {
   die("fatal error: ", false, message, {first, second, third});

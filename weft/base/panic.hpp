@@ -36,6 +36,8 @@ namespace rt {
 /// of a signal, or null. Async-signal-safe.
 using goroutine_dump = void (*)(int fd, bool fatal_throw, void* context) noexcept;
 WEFT_API void set_goroutine_dump(goroutine_dump dump) noexcept;
+/// Whether one is set: then every report shows the stack of who reports.
+[[nodiscard]] WEFT_API bool has_goroutine_dump() noexcept;
 
 /// "fatal error: MESSAGE", the goroutines, exit 2 (SIGABRT with WEFT_TRACEBACK=crash). Allocates
 /// nothing, takes no lock. `%d` in the message is replaced by the integers in turn, `%x` in hex

@@ -21,7 +21,15 @@ namespace weft::rt {
 
 namespace {
 
-enum class kind : uint8_t { number, size_power_of_two, flag, traceback, debug_list };
+enum class kind : uint8_t {
+  number,
+  size_power_of_two,
+  size,
+  size_or_off,
+  flag,
+  traceback,
+  debug_list
+};
 
 /// One setting. `store` gets the parsed value.
 struct entry {
@@ -58,6 +66,15 @@ constexpr entry variables[] = {
      [](settings& out, int64_t value) noexcept {
        out.traceback = static_cast<traceback_level>(value);
      }},
+    {"WEFT_MEMLIMIT", kind::size_or_off, 16 * 1024 * kib, INT64_MAX, "off",
+     "off, or bytes from 16MiB up, with an optional suffix B, KiB, MiB, GiB, TiB, K, M, G or T",
+     "Most bytes of the heap in use. Near it, free memory goes back to the kernel at once; an "
+     "allocation that would pass it fails, after a message. Lower fails sooner, higher leaves it "
+     "to "
+     "the kernel to end the process.",
+     [](settings& out, int64_t value) noexcept {
+       out.memory_limit = value == INT64_MAX ? SIZE_MAX : static_cast<size_t>(value);
+     }},
     {"WEFT_DEBUG", kind::debug_list, 0, 0, "", "KEY=VALUE,...", "Debug settings, see below.",
      nullptr},
 };
@@ -81,6 +98,24 @@ constexpr entry debug_keys[] = {
     {"dlog", kind::flag, 0, 1, "0", "0 or 1",
      "Keeps the runtime's last debug events in a ring; reports print it.",
      [](settings& out, int64_t value) noexcept { out.dlog = value != 0; }},
+    {"heaptrace", kind::number, 0, 3'600'000, "0",
+     "a whole number of milliseconds from 0 to 3600000",
+     "Prints what the heap holds, by size class, this often; 0: never.",
+     [](settings& out, int64_t value) noexcept { out.heaptrace_ms = static_cast<int>(value); }},
+    {"heapcheck", kind::flag, 0, 1, "0", "0 or 1",
+     "Objects with red zones and the stacks of their allocation and free; freed ones are kept in "
+     "quarantine and looked at. Slow, and several times the memory.",
+     [](settings& out, int64_t value) noexcept { out.heap_check = value != 0; }},
+    {"noscavenger", kind::flag, 0, 1, "0", "0 or 1",
+     "The heap has no thread of its own: free() gives memory back to the kernel, and only while a "
+     "program frees.",
+     [](settings& out, int64_t value) noexcept { out.no_scavenger = value != 0; }},
+    {"memprofilerate", kind::size, 0, INT64_MAX, "512K",
+     "bytes, with an optional suffix K, M or G; 0: nothing is sampled",
+     "One allocation in so many bytes is recorded with its stack. Less is more exact and slower.",
+     [](settings& out, int64_t value) noexcept {
+       out.memory_profile_rate = static_cast<size_t>(value);
+     }},
     {"heldmutex", kind::number, 0, 2, "1", "0, 1 or 2",
      "Debug builds: a goroutine that waits while it holds a std::mutex is told once for each place "
      "that locks; 2: it is a fatal error; 0: nothing.",
@@ -94,18 +129,29 @@ bool parse_whole(std::string_view text, int64_t& value) noexcept {
   return failed == std::errc{} && end == text.data() + text.size();
 }
 
-/// A whole number with an optional suffix K, M or G, of either case.
+/// A whole number with an optional suffix K, M, G or T, of either case.
 bool parse_size(std::string_view text, int64_t& bytes) noexcept {
   int64_t unit = 1;
-  constexpr std::string_view suffixes = "KMGkmg";
+  constexpr std::string_view suffixes = "KMGTkmgt";
   size_t suffix = text.empty() ? std::string_view::npos : suffixes.find(text.back());
   if (suffix != std::string_view::npos) {
-    for (size_t i = 0; i <= suffix % 3; ++i) unit *= kib;
+    for (size_t i = 0; i <= suffix % 4; ++i) unit *= kib;
     text.remove_suffix(1);
   }
   int64_t count = 0;
   if (!parse_whole(text, count)) return false;
   return !__builtin_mul_overflow(count, unit, &bytes);
+}
+
+/// The same, or as Go writes it: B, KiB, MiB, GiB, TiB; or off.
+bool parse_size_or_off(std::string_view text, int64_t& bytes) noexcept {
+  bytes = INT64_MAX;
+  if (text == "off") return true;
+  if (text.ends_with("iB"))
+    text.remove_suffix(2);
+  else if (text.ends_with("B"))
+    text.remove_suffix(1);
+  return parse_size(text, bytes);
 }
 
 bool parse_traceback(std::string_view text, int64_t& level) noexcept {
@@ -134,6 +180,10 @@ bool parse_value(const entry& setting, std::string_view text, int64_t& value) no
     case kind::size_power_of_two:
       return parse_size(text, value) && value >= setting.least && value <= setting.most &&
              (value & (value - 1)) == 0;
+    case kind::size:
+      return parse_size(text, value) && value >= setting.least && value <= setting.most;
+    case kind::size_or_off:
+      return parse_size_or_off(text, value) && value >= setting.least && value <= setting.most;
     case kind::traceback:
       return parse_traceback(text, value);
     case kind::debug_list:
@@ -253,10 +303,8 @@ traceback_level current_traceback() noexcept {
 }
 
 void describe_settings(void (*row)(void* context, const setting_row& setting), void* context) {
-  for (const entry& e : variables)
-    row(context, {e.name, e.default_text, e.allowed, e.doc, false});
-  for (const entry& e : debug_keys)
-    row(context, {e.name, e.default_text, e.allowed, e.doc, true});
+  for (const entry& e : variables) row(context, {e.name, e.default_text, e.allowed, e.doc, false});
+  for (const entry& e : debug_keys) row(context, {e.name, e.default_text, e.allowed, e.doc, true});
 }
 
 }  // namespace weft::rt

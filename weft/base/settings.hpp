@@ -17,18 +17,23 @@ enum class traceback_level : uint8_t { none, single, all, system, crash };
 /// Every field: its variable, its default, what larger and smaller would do (the table in
 /// settings.cpp is what docs/guide/settings.md is checked against).
 struct settings {
-  int max_procs = 0;                     // WEFT_MAXPROCS, 1..1024; 0: from affinity and cgroup
-  int max_threads = 10000;               // WEFT_MAXTHREADS, 4..100000
-  size_t stack_bytes = 256 * 1024;       // WEFT_STACK, 16K..1G, power of two; suffixes K, M, G
+  int max_procs = 0;                // WEFT_MAXPROCS, 1..1024; 0: from affinity and cgroup
+  int max_threads = 10000;          // WEFT_MAXTHREADS, 4..100000
+  size_t stack_bytes = 256 * 1024;  // WEFT_STACK, 16K..1G, power of two; suffixes K, M, G
   traceback_level traceback = traceback_level::single;  // WEFT_TRACEBACK
+  size_t memory_limit = SIZE_MAX;  // WEFT_MEMLIMIT, 16M.. or off; suffixes K, M, G
   // WEFT_DEBUG=key=value,...
-  int schedtrace_ms = 0;                 // schedtrace=MS
-  bool sched_detail = false;             // scheddetail=1
-  bool plain_fence = false;              // plainfence=1: behave as if membarrier were missing
-  bool no_guard_install = false;         // mprotectguards=1: behave as if MADV_GUARD_INSTALL were
-  bool no_retake = false;                // noretake=1: sysmon never retakes a P
-  bool dlog = false;                     // dlog=1
-  int held_mutex = 1;                    // heldmutex=0, 1 or 2; debug builds
+  int schedtrace_ms = 0;          // schedtrace=MS
+  bool sched_detail = false;      // scheddetail=1
+  bool plain_fence = false;       // plainfence=1: behave as if membarrier were missing
+  bool no_guard_install = false;  // mprotectguards=1: behave as if MADV_GUARD_INSTALL were
+  bool no_retake = false;         // noretake=1: sysmon never retakes a P
+  bool dlog = false;              // dlog=1
+  int heaptrace_ms = 0;           // heaptrace=MS
+  bool heap_check = false;        // heapcheck=1
+  bool no_scavenger = false;      // noscavenger=1
+  size_t memory_profile_rate = 512 * 1024;  // memprofilerate=BYTES; 0: nothing is sampled
+  int held_mutex = 1;                       // heldmutex=0, 1 or 2; debug builds
 };
 
 /// Parses the environment. Returns the settings, or a message that names setting, value and what

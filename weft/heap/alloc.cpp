@@ -3,6 +3,7 @@
 #include "weft/heap/alloc.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <climits>
@@ -10,20 +11,21 @@
 
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/base/settings.hpp"
+#include "weft/heap/internal/background.hpp"
+#include "weft/heap/internal/cache_owner.hpp"
 #include "weft/heap/internal/central.hpp"
+#include "weft/heap/internal/checked.hpp"
 #include "weft/heap/internal/encoding.hpp"
 #include "weft/heap/internal/fast_path.hpp"
 #include "weft/heap/internal/heap_errors.hpp"
 #include "weft/heap/internal/mcache.hpp"
 #include "weft/heap/internal/page_heap.hpp"
+#include "weft/heap/internal/sampler.hpp"
 
 namespace weft::rt {
 
 namespace {
-
-// Free pages that stay resident beside those in use. Below it nothing is given back: programs that
-// free and allocate large objects in turn would pay for a page fault each time.
-constexpr size_t keep_at_least = size_t{64} << 20;
 
 pthread_key_t exit_key;
 pthread_once_t start_once = PTHREAD_ONCE_INIT;
@@ -41,6 +43,8 @@ void thread_ends(void* value) {
 
 // In the order of their ranks.
 void before_fork() {
+  checked_lock();
+  sampler_lock();
   cache_pool_lock();
   central_lock_all();
   page_heap_lock();
@@ -49,13 +53,45 @@ void after_fork() {
   page_heap_unlock();
   central_unlock_all();
   cache_pool_unlock();
+  sampler_unlock();
+  checked_unlock();
+}
+void after_fork_in_child() {
+  after_fork();
+  background_forgotten();
 }
 
 /// May allocate: the caller has its cache by then.
 void watch_threads_and_forks() {
   if (pthread_key_create(&exit_key, thread_ends) != 0)
     fatal("heap: no pthread key left (PTHREAD_KEYS_MAX)");
-  (void)pthread_atfork(before_fork, after_fork, after_fork);
+  (void)pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+/// 0: nobody read the settings yet; 1: somebody does; 2: they hold. The environment is not there
+/// yet when the dynamic linker allocates, and a bad setting is reported with strings that allocate.
+atomic<uint32_t> configured{0};
+
+void configure() noexcept {
+  uint32_t none = 0;
+  if (environ == nullptr || !configured.compare_exchange(none, 1, acquire, relaxed)) return;
+  const settings& wanted = process_settings();
+  set_sample_rate(wanted.memory_profile_rate);
+  set_memory_limit(wanted.memory_limit);
+  if (wanted.no_scavenger)
+    disable_background();
+  else
+    set_heap_trace(wanted.heaptrace_ms);
+  if (mcache* cache = this_cache; cache != nullptr) {
+    // Its first draws were for the default rate.
+    for (uint32_t at = 0; at < size_class_count; ++at) renew_interval(*cache, at);
+    if (wanted.heap_check) {
+      this_cache = nullptr;
+      release_cache(cache);
+    }
+  }
+  if (wanted.heap_check) start_checking();
+  configured.store(2, release);
 }
 
 __attribute__((noinline)) mcache* cache_of_new_thread() noexcept {
@@ -65,11 +101,21 @@ __attribute__((noinline)) mcache* cache_of_new_thread() noexcept {
   this_cache = cache;
   (void)pthread_once(&start_once, watch_threads_and_forks);
   (void)pthread_setspecific(exit_key, cache);
-  return cache;
+  if (configured.load(relaxed) == 0) configure();
+  return this_cache;  // null: objects are checked ones
+}
+
+/// This thread's cache; null: there is no memory for one, or objects are checked ones.
+mcache* ready_cache() noexcept {
+  if (background_wanted.load(relaxed) && configured.load(relaxed) == 2) want_background();
+  if (this_cache != nullptr || checking()) return this_cache;
+  return cache_of_new_thread();
 }
 
 void* allocate_large(size_t bytes, size_t alignment, bool zeroed) noexcept {
-  if (this_cache == nullptr && cache_of_new_thread() == nullptr) return nullptr;
+  mcache* cache = ready_cache();
+  if (checking()) return checked_allocate(bytes, alignment, zeroed);
+  if (cache == nullptr) return nullptr;
   if (bytes > PTRDIFF_MAX - alignment - heap_page_bytes) return nullptr;
   if (bytes == 0) bytes = 1;
   const size_t pages = (bytes + heap_page_bytes - 1) >> heap_page_shift;
@@ -78,6 +124,7 @@ void* allocate_large(size_t bytes, size_t alignment, bool zeroed) noexcept {
                                           : take_pages_aligned(pages, alignment);
   if (s == nullptr) return nullptr;
   s->asked_bytes = bytes;
+  sample_large(s, cache->random);
   auto* object = reinterpret_cast<void*>(s->base);
   if constexpr (race_enabled) race_acquire(object);  // partner: free_fast()
   if (zeroed && !s->zero) std::memset(object, 0, bytes);
@@ -86,10 +133,8 @@ void* allocate_large(size_t bytes, size_t alignment, bool zeroed) noexcept {
 
 void free_large(mspan* s) noexcept {
   s->state = span_state::unused;  // a second free at the same time finds no large object
+  unsample_large(s);
   give_pages(s);
-  const page_heap_stats now = page_statistics();
-  const size_t keep = now.in_use_bytes > keep_at_least ? now.in_use_bytes : keep_at_least;
-  if (now.resident_free_bytes > keep) (void)release_free_pages(keep / 2);
 }
 
 /// The span of an object in use; ends the process if there is no such object.
@@ -108,6 +153,11 @@ mspan* span_of_object(uintptr_t address) noexcept {
   return s;
 }
 
+size_t usable_bytes_of(const mspan* s, const void* object) noexcept {
+  if (s->state == span_state::large) return size_t{s->pages} << heap_page_shift;
+  return is_sampled(s) ? sampled_usable_bytes(s, object) : s->object_bytes;
+}
+
 void* move_object(void* object, size_t had, size_t bytes) noexcept {
   void* moved = heap_allocate(bytes);
   if (moved == nullptr) return nullptr;
@@ -120,23 +170,48 @@ void* move_object(void* object, size_t had, size_t bytes) noexcept {
 
 void* allocate_slow(size_t bytes) noexcept {
   if (bytes > small_bytes_max) return allocate_large(bytes, heap_page_bytes, false);
-  mcache* cache = this_cache;
-  if (cache == nullptr) cache = cache_of_new_thread();
+  mcache* cache = ready_cache();
+  if (checking()) return checked_allocate(bytes, 16, false);
   if (cache == nullptr) return nullptr;
-  return refill(*cache, class_of(bytes));
+  const uint32_t size_class = class_of(bytes);
+  for (;;) {
+    bool sampled = false;
+    void* object = refill(*cache, size_class, sampled);
+    if (!sampled) return object;
+    object = sampled_allocate(size_class);
+    if (object != nullptr) return object;
+    // No memory for the sampler's own: an ordinary one, of which the next may be drawn again.
+  }
 }
 
 void free_slow(void* freed) noexcept {
   if (freed == nullptr) return;
-  mspan* s = span_of_object(reinterpret_cast<uintptr_t>(freed));
+  mcache* cache = ready_cache();
+  mspan* s = span_of(reinterpret_cast<uintptr_t>(freed));
+  if (s != nullptr && is_checked(s)) {
+    checked_free(s, freed);
+    return;
+  }
+  s = span_of_object(reinterpret_cast<uintptr_t>(freed));
   if (s->state == span_state::large) {
     free_large(s);
     return;
   }
   auto* object = static_cast<free_object*>(freed);
+  if (is_sampled(s)) {
+    sampled_free(s, object);
+    return;
+  }
   object->mark = mark_of(object);
-  if (this_cache == nullptr) (void)cache_of_new_thread();
-  free_remote(this_cache, s, object);
+  free_remote(cache, s, object);
+}
+
+void free_sized_slow(void* freed, size_t bytes) noexcept {
+  mspan* s = span_of(reinterpret_cast<uintptr_t>(freed));
+  if (s != nullptr && is_checked(s))
+    checked_free_sized(s, freed, bytes);
+  else
+    free_slow(freed);
 }
 
 void* heap_allocate(size_t bytes) noexcept {
@@ -148,6 +223,8 @@ void* heap_allocate(size_t bytes) noexcept {
 
 void heap_free(void* object) noexcept { free_fast(object); }
 
+void heap_free_sized(void* object, size_t bytes) noexcept { free_sized_fast(object, bytes); }
+
 void* heap_allocate_zeroed(size_t bytes) noexcept {
   if (bytes > small_bytes_max) return allocate_large(bytes, heap_page_bytes, true);
   void* object = heap_allocate(bytes);
@@ -157,6 +234,7 @@ void* heap_allocate_zeroed(size_t bytes) noexcept {
 
 void* heap_allocate_aligned(size_t bytes, size_t alignment) noexcept {
   if (alignment <= 16) return heap_allocate(bytes);
+  if (checking()) return checked_allocate(bytes, alignment, false);
   if (alignment > heap_page_bytes) return allocate_large(bytes, alignment, false);
   if (bytes <= small_bytes_max) {
     size_t wanted = bytes < alignment ? alignment : bytes;
@@ -169,15 +247,20 @@ void* heap_allocate_aligned(size_t bytes, size_t alignment) noexcept {
 
 size_t heap_usable_bytes(const void* object) noexcept {
   if (object == nullptr) return 0;
-  const mspan* s = span_of_object(reinterpret_cast<uintptr_t>(object));
-  return s->state == span_state::small ? s->object_bytes : size_t{s->pages} << heap_page_shift;
+  const auto address = reinterpret_cast<uintptr_t>(object);
+  if (mspan* s = span_of(address); s != nullptr && is_checked(s))
+    return checked_usable_bytes(s, object);
+  return usable_bytes_of(span_of_object(address), object);
 }
 
 void* heap_reallocate(void* object, size_t bytes) noexcept {
   if (object == nullptr) return heap_allocate(bytes);
-  mspan* s = span_of_object(reinterpret_cast<uintptr_t>(object));
+  const auto address = reinterpret_cast<uintptr_t>(object);
+  if (mspan* s = span_of(address); s != nullptr && is_checked(s))
+    return move_object(object, checked_usable_bytes(s, object), bytes);
+  mspan* s = span_of_object(address);
   if (s->state == span_state::small) {
-    const size_t had = s->object_bytes;
+    const size_t had = usable_bytes_of(s, object);
     // Stays if it fits and at most half of it is lost.
     if (bytes <= had && bytes >= had / 2) return object;
     return move_object(object, had, bytes);
@@ -191,7 +274,41 @@ void* heap_reallocate(void* object, size_t bytes) noexcept {
   return move_object(object, size_t{s->pages} << heap_page_shift, bytes);
 }
 
-bool heap_trim(size_t keep) noexcept { return release_free_pages(keep) != 0; }
+bool heap_trim(size_t keep) noexcept {
+  visit_idle_caches();
+  return release_free_pages(keep) != 0;
+}
+
+// --- caches of Ps ---
+
+void heap_attach_cache(mcache*& of_p) noexcept {
+  mcache* cache = of_p;
+  of_p = nullptr;
+  if (cache == nullptr || !claim_cache(cache)) return;  // it keeps its own, or claims a spare one
+  if (this_cache != nullptr) put_spare_cache(this_cache);
+  this_cache = cache;
+}
+
+void heap_detach_cache(mcache*& of_p) noexcept {
+  mcache* cache = this_cache;
+  if (cache == nullptr) return;
+  this_cache = nullptr;
+  of_p = cache;
+  unclaim_cache(cache);
+}
+
+void heap_drop_cache() noexcept {
+  mcache* cache = this_cache;
+  if (cache == nullptr) return;
+  this_cache = nullptr;
+  put_spare_cache(cache);
+}
+
+void heap_retire_cache(mcache*& of_p) noexcept {
+  mcache* cache = of_p;
+  of_p = nullptr;
+  if (cache != nullptr && claim_cache(cache)) put_spare_cache(cache);
+}
 
 heap_summary heap_totals() noexcept {
   const page_heap_stats now = page_statistics();

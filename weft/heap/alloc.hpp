@@ -25,6 +25,8 @@ namespace weft::rt {
 [[nodiscard]] WEFT_API void* heap_allocate_aligned(size_t bytes, size_t alignment) noexcept;
 /// Takes an object back, from any thread. Null: nothing happens.
 WEFT_API void heap_free(void* object) noexcept;
+/// The same; `bytes` is what was asked for, which heapcheck compares.
+WEFT_API void heap_free_sized(void* object, size_t bytes) noexcept;
 /// Changes an object's size, where it is if that is possible. Null, and the object stays, when
 /// memory is used up. As realloc(): a null object is allocated; `bytes` of 0 counts as 1.
 [[nodiscard]] WEFT_API void* heap_reallocate(void* object, size_t bytes) noexcept;

@@ -43,9 +43,8 @@ void central_give(mspan* s) noexcept {
   mcentral& central = centrals[s->size_class];
   {
     kept_lock_scope hold(central.lock);
-    s->notify_at = 0;
-    s->listed = false;
-    if (s->used != 0) {
+    s->listed = s->full = false;
+    if (used_of(s) != 0) {
       if (has_room(s)) list(central, s);
       // release: the list is ours no longer; partner: the acquire in central_free().
       s->owner.store(nullptr, release);
@@ -61,7 +60,8 @@ bool central_free(mspan* s, free_object* object) noexcept {
     kept_lock_scope hold(central.lock);
     if (s->owner.load(acquire) != nullptr) return false;
     push_free(s, object);
-    if (--s->used != 0) {
+    ++s->freed;
+    if (used_of(s) != 0) {
       if (!s->listed) list(central, s);
       return true;
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where spans come from. One lock; the system calls under it are madvise of free runs, and rarely
-// mmap for tables.
+// Where spans come from. One lock, and no system call under it but the first mmap's.
 #include "weft/heap/internal/page_heap.hpp"
+
+#include <unistd.h>
 
 #include <bit>
 #include <cstring>
@@ -9,7 +10,9 @@
 #include "weft/base/futex_mutex.hpp"
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/base/report_writer.hpp"
 #include "weft/base/sanitizer.hpp"
+#include "weft/heap/internal/background.hpp"
 
 namespace weft::rt {
 
@@ -62,8 +65,16 @@ size_t dirty_free_pages = 0;
 size_t used_pages = 0;
 size_t used_spans = 0;
 
-char* metadata_at = nullptr;
-size_t metadata_left = 0;
+size_t released_pages = 0;
+size_t idle_pages = 0;  // fewest dirty_free_pages since take_idle_bytes()
+atomic<size_t> limit_bytes{SIZE_MAX};
+int64_t limit_told_at = 0;  // when the last message about it was written
+
+// Of the address space: caches, samples and stacks need little.
+constexpr size_t metadata_share = 64;
+uintptr_t metadata_base = 0;
+uintptr_t metadata_at = 0;
+uintptr_t metadata_end = 0;
 
 size_t page_index(uintptr_t address) noexcept { return (address - arena.base) >> heap_page_shift; }
 
@@ -102,6 +113,7 @@ void unlist_run(mspan* s) noexcept {
   }
   free_pages -= s->pages;
   dirty_free_pages -= s->dirty_pages;
+  if (dirty_free_pages < idle_pages) idle_pages = dirty_free_pages;
 }
 
 /// Only the ends are looked up, by neighbours that are given back.
@@ -174,11 +186,13 @@ void use(mspan* s, span_state state) noexcept {
   s->state = state;
   s->zero = s->dirty_pages == 0;
   s->dirty_pages = 0;
-  s->listed = false;
+  s->listed = s->full = false;
   s->next = s->prev = nullptr;
   s->owner.store(nullptr, relaxed);
   s->free = nullptr;
-  s->used = 0;
+  s->left = s->budget = 0;
+  s->taken = s->freed = 0;
+  s->sample = nullptr;
   map_used(s, 0);
   used_pages += s->pages;
   ++used_spans;
@@ -207,10 +221,9 @@ void merge_behind(mspan* s) noexcept {
   drop_span(after);
 }
 
-void give_locked(mspan* s) noexcept {
-  used_pages -= s->pages;
-  --used_spans;
-  s->dirty_pages = s->pages;
+/// The run that `s`, which is on no list, is a part of once its free neighbours are.
+mspan* merge_both(mspan* s) noexcept {
+  const size_t idle = idle_pages;  // what is merged is not taken by anybody
   if (mspan* before = free_neighbour(s->base - heap_page_bytes); before != nullptr) {
     unlist_run(before);
     before->pages += s->pages;
@@ -219,7 +232,52 @@ void give_locked(mspan* s) noexcept {
     s = before;
   }
   merge_behind(s);
-  make_free(s);
+  idle_pages = idle;
+  return s;
+}
+
+void give_locked(mspan* s) noexcept {
+  used_pages -= s->pages;
+  --used_spans;
+  s->dirty_pages = s->pages;
+  make_free(merge_both(s));
+}
+
+void tell_of_limit(size_t limit, size_t used, size_t wanted) noexcept {
+  report_writer out(STDERR_FILENO);
+  out.put("weft: heap: WEFT_MEMLIMIT is ").put_unsigned(limit).put(" bytes and ");
+  out.put_unsigned(used).put(" are in use: ").put_unsigned(wanted);
+  out.put(
+      " more are refused (raise WEFT_MEMLIMIT, or find what holds memory: "
+      "WEFT_DEBUG=heaptrace=1000)\n");
+}
+
+/// False: `count` more pages in use would be more than the limit. Gives free pages back when they
+/// would be together with those.
+bool within_limit(size_t count) noexcept {
+  const size_t limit = limit_bytes.load(relaxed);
+  if (limit == SIZE_MAX) [[likely]]
+    return true;
+  size_t used = 0, dirty = 0;
+  bool tell = false;
+  const size_t wanted = count << heap_page_shift;
+  {
+    kept_lock_scope hold(heap_lock);
+    used = used_pages << heap_page_shift;
+    dirty = dirty_free_pages << heap_page_shift;
+    if (used + wanted > limit) {
+      // A program that goes on after a refusal is refused often: a message a second.
+      const int64_t now = os::monotonic_ns();
+      tell = limit_told_at == 0 || now - limit_told_at > 1'000'000'000;
+      if (tell) limit_told_at = now;
+    }
+  }
+  if (used + wanted > limit) {
+    if (tell) tell_of_limit(limit, used, wanted);
+    return false;
+  }
+  if (used + wanted + dirty > limit) (void)release_free_pages(limit - used - wanted);
+  return true;
 }
 
 uintptr_t make_secret() noexcept {
@@ -240,8 +298,12 @@ void start_locked() noexcept {
   const size_t pages = bytes >> heap_page_shift;
   auto* map = static_cast<atomic<uint32_t>*>(os::reserve_writable(pages * sizeof(uint32_t)));
   auto* spans = static_cast<mspan*>(os::reserve_writable((pages + 2) * sizeof(mspan)));
-  if (map == nullptr || spans == nullptr)
+  const size_t metadata_bytes = bytes / metadata_share;
+  void* metadata = os::reserve_writable(metadata_bytes);
+  if (map == nullptr || spans == nullptr || metadata == nullptr)
     fatal("heap: no address space for its tables (RLIMIT_AS? ulimit -v)");
+  metadata_base = metadata_at = reinterpret_cast<uintptr_t>(metadata);
+  metadata_end = metadata_base + metadata_bytes;
   arena.pages = map;
   arena.spans = spans;
   arena.base = (reinterpret_cast<uintptr_t>(base) + heap_page_bytes - 1) & ~(heap_page_bytes - 1);
@@ -258,6 +320,7 @@ void heap_start() noexcept {
 }
 
 mspan* take_pages(size_t count, span_state state) noexcept {
+  if (!within_limit(count)) return nullptr;
   kept_lock_scope hold(heap_lock);
   mspan* s = take_run(count);
   if (s == nullptr) return nullptr;
@@ -267,6 +330,7 @@ mspan* take_pages(size_t count, span_state state) noexcept {
 }
 
 mspan* take_pages_aligned(size_t count, size_t alignment) noexcept {
+  if (!within_limit(count)) return nullptr;
   kept_lock_scope hold(heap_lock);
   const size_t slack = alignment >> heap_page_shift;
   mspan* s = take_run(count + slack);
@@ -290,9 +354,11 @@ mspan* take_pages_aligned(size_t count, size_t alignment) noexcept {
 void give_pages(mspan* s) noexcept {
   kept_lock_scope hold(heap_lock);
   give_locked(s);
+  note_free_pages(used_pages, dirty_free_pages);
 }
 
 bool resize_pages(mspan* s, size_t count) noexcept {
+  if (count > s->pages && !within_limit(count - s->pages)) return false;
   kept_lock_scope hold(heap_lock);
   const size_t had = s->pages;
   if (count <= had) {
@@ -314,23 +380,63 @@ bool resize_pages(mspan* s, size_t count) noexcept {
   return true;
 }
 
-size_t release_free_pages(size_t keep) noexcept {
-  kept_lock_scope hold(heap_lock);
-  size_t released = 0;
+namespace {
+
+/// The longest run with resident pages, off its list; null: at most `keep` bytes are.
+mspan* run_to_release(size_t keep) noexcept WEFT_REQUIRES(heap_lock) {
   // Longest first: the fewest calls, and whole huge pages.
   for (uint32_t major = majors; major-- > 0;) {
     for (uint32_t minor = minors; minor-- > 0;) {
       for (mspan* s = bins[major][minor].head; s != nullptr; s = s->next) {
-        if (dirty_free_pages << heap_page_shift <= keep) return released;
+        if (dirty_free_pages << heap_page_shift <= keep) return nullptr;
         if (s->dirty_pages == 0) continue;
-        os::discard(reinterpret_cast<void*>(s->base), size_t{s->pages} << heap_page_shift);
-        released += s->dirty_pages << heap_page_shift;
-        dirty_free_pages -= s->dirty_pages;
-        s->dirty_pages = 0;
+        unlist_run(s);
+        s->state = span_state::releasing;
+        return s;
       }
     }
   }
+  return nullptr;
+}
+
+}  // namespace
+
+size_t release_longest_run(size_t keep) noexcept {
+  mspan* s = nullptr;
+  size_t pages = 0;
+  {
+    kept_lock_scope hold(heap_lock);
+    s = run_to_release(keep);
+    if (s == nullptr) return 0;
+    pages = s->dirty_pages;
+  }
+  os::discard(reinterpret_cast<void*>(s->base), size_t{s->pages} << heap_page_shift);
+  kept_lock_scope hold(heap_lock);
+  s->dirty_pages = 0;
+  released_pages += pages;
+  make_free(merge_both(s));
+  return pages << heap_page_shift;
+}
+
+size_t release_free_pages(size_t keep) noexcept {
+  size_t released = 0;
+  while (const size_t bytes = release_longest_run(keep)) released += bytes;
   return released;
+}
+
+size_t take_idle_bytes() noexcept {
+  kept_lock_scope hold(heap_lock);
+  const size_t pages = idle_pages;
+  idle_pages = dirty_free_pages;
+  return pages << heap_page_shift;
+}
+
+void set_memory_limit(size_t bytes) noexcept { limit_bytes.store(bytes, relaxed); }
+size_t memory_limit() noexcept { return limit_bytes.load(relaxed); }
+
+uint32_t span_count() noexcept {
+  kept_lock_scope hold(heap_lock);
+  return spans_made;
 }
 
 page_heap_stats page_statistics() noexcept {
@@ -339,23 +445,22 @@ page_heap_stats page_statistics() noexcept {
           .in_use_bytes = used_pages << heap_page_shift,
           .free_bytes = free_pages << heap_page_shift,
           .resident_free_bytes = dirty_free_pages << heap_page_shift,
+          .released_bytes = released_pages << heap_page_shift,
+          .metadata_bytes = metadata_at - metadata_base,
           .spans = used_spans};
 }
 
 void* metadata_take(size_t bytes) noexcept {
   kept_lock_scope hold(heap_lock);
   bytes = (bytes + 63) & ~size_t{63};
-  if (metadata_left < bytes) {
-    constexpr size_t chunk = 1 << 20;
-    auto* more = static_cast<char*>(os::reserve_writable(chunk));
-    if (more == nullptr || bytes > chunk) return nullptr;
-    metadata_at = more;
-    metadata_left = chunk;
-  }
-  void* taken = metadata_at;
+  if (bytes > metadata_end - metadata_at) return nullptr;
+  auto* taken = reinterpret_cast<void*>(metadata_at);
   metadata_at += bytes;
-  metadata_left -= bytes;
   return taken;
+}
+
+bool is_metadata(const void* address) noexcept {
+  return reinterpret_cast<uintptr_t>(address) - metadata_base < metadata_end - metadata_base;
 }
 
 void page_heap_lock() noexcept WEFT_UNCHECKED { heap_lock.lock(); }

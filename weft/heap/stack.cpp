@@ -21,6 +21,7 @@
 #include "weft/heap/internal/stack.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <array>
@@ -35,6 +36,9 @@
 #include "weft/base/sanitizer.hpp"
 #include "weft/base/settings.hpp"
 #include "weft/base/valgrind.hpp"
+
+// Highest address of the main thread's stack; set by the dynamic linker.
+extern "C" void* __libc_stack_end;
 
 namespace weft::rt {
 namespace {
@@ -315,6 +319,18 @@ bool stack_find(uintptr_t address, stack_slot& slot) noexcept {
   if (home == nullptr) return false;
   slot = slot_at(*home, (address - home->base) / home->slot_bytes);
   return address >= slot.lo;
+}
+
+stack_bounds stack_around(uintptr_t sp) noexcept {
+  if (stack_slot slot; stack_find(sp, slot)) return {slot.lo, slot.hi};
+  // glibc keeps a thread's descriptor at the top of its stack; the main thread's lies elsewhere,
+  // below its stack, which ends at __libc_stack_end. The largest stack believed is 1 GiB.
+  const auto descriptor = reinterpret_cast<uintptr_t>(pthread_self());
+  const auto main_end = reinterpret_cast<uintptr_t>(__libc_stack_end);
+  constexpr uintptr_t far = uintptr_t{1} << 30;
+  if (sp < descriptor && descriptor - sp < far) return {sp, descriptor};
+  if (sp < main_end && main_end - sp < far) return {sp, main_end};
+  return {sp, (sp | (os::page_bytes - 1)) + 1};
 }
 
 stack_stats stack_statistics() noexcept {

@@ -195,6 +195,7 @@ void retry_refused_start(int64_t now) noexcept {
 
 void stop_m(machine* mp) noexcept {
   WEFT_ASSERT(mp->p == nullptr && !mp->spinning);
+  heap_drop_cache();
   {
     kept_lock_scope hold(sched.lock);
     mp->park_word.store(0, relaxed);
@@ -246,7 +247,7 @@ void check_dead() noexcept {
     if (!all_asleep()) return;
   }
   // A thread that Weft has never seen may still call it some day: then this is no proof.
-  const int known = sched.machine_count.load(relaxed) + 1 /* sysmon */ +
+  const int known = sched.machine_count.load(relaxed) + 1 /* sysmon */ + heap_threads() +
                     static_cast<int>(sched.guests.load(relaxed) / one_guest) +
                     sanitizer::own_threads;
   const int there = os::thread_count();

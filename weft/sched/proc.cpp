@@ -137,6 +137,7 @@ void inject(g_list& ready_list) noexcept {
 void acquire_p(machine* mp, processor* pp) noexcept {
   WEFT_ASSERT(mp->p == nullptr);
   mp->p = pp;
+  heap_attach_cache(pp->cache);
   pp->m.store(mp, release);  // partner: retake(), which reads the machine's tid
   pp->status.store(p_status::running, relaxed);
   pp->tick.store(pp->tick.load(relaxed) + 1, relaxed);
@@ -148,6 +149,7 @@ void acquire_p(machine* mp, processor* pp) noexcept {
 processor* release_p(machine* mp) noexcept {
   processor* pp = mp->p;
   WEFT_ASSERT(pp != nullptr);
+  heap_detach_cache(pp->cache);
   // May overwrite a request: the retaker's CAS then fails, and the P is on its way anyhow.
   mp->grant.store(grant_none, release);
   mp->old_p = pp;

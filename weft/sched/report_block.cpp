@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One goroutine of a report: its snapshot, its stack, and Go's text for both
 // (spec/runtime-text.md §3.3).
-#include <pthread.h>
 
 #include <csignal>
 #include <cstring>
@@ -12,9 +11,6 @@
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/internal/report.hpp"
 #include "weft/sched/internal/scheduler.hpp"
-
-// Highest address of the main thread's stack; set by the dynamic linker.
-extern "C" void* __libc_stack_end;
 
 namespace weft::rt {
 namespace {
@@ -278,14 +274,7 @@ stack_bounds bounds_of(uintptr_t sp) noexcept {
     const auto ours = mp != nullptr ? reinterpret_cast<uintptr_t>(mp->signal_stack) : 0;
     if (ours != 0 && sp >= ours && sp < lo) return {sp, lo + alternate.ss_size / 2};
   }
-  // glibc keeps a thread's descriptor at the top of its stack; the main thread's lies elsewhere,
-  // below its stack, which ends at __libc_stack_end. The largest stack believed is 1 GiB.
-  const auto descriptor = reinterpret_cast<uintptr_t>(pthread_self());
-  const auto main_end = reinterpret_cast<uintptr_t>(__libc_stack_end);
-  constexpr uintptr_t far = uintptr_t{1} << 30;
-  if (sp < descriptor && descriptor - sp < far) return {sp, descriptor};
-  if (sp < main_end && main_end - sp < far) return {sp, main_end};
-  return {sp, (sp | (os::page_bytes - 1)) + 1};
+  return stack_around(sp);
 }
 
 void print_header(report_writer& out, const goroutine_snapshot& g, bool system) noexcept {

@@ -361,6 +361,7 @@ void retire_p(processor& pp) noexcept WEFT_REQUIRES(sched.lock) {
   sched.global_len.store(sched.global.count(), release);
   move_timers(pp.timers, sched.all_p[0]->timers);
   flush_free_lists(pp);
+  heap_retire_cache(pp.cache);
   pp.status.store(p_status::dead, relaxed);
 }
 

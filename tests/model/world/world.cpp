@@ -5,6 +5,7 @@
 
 #include "tests/model/checker/engine.hpp"
 #include "weft/base/held_locks.hpp"
+#include "weft/heap/internal/cache_owner.hpp"
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
@@ -59,6 +60,12 @@ bool stack_supply_ample() noexcept { return false; }
 void stack_give(stack_slot) noexcept {}
 void stack_discard(stack_slot) noexcept {}
 const char* stack_error_text(stack_error) noexcept { return "no stack"; }
+
+void heap_attach_cache(mcache*&) noexcept {}
+void heap_detach_cache(mcache*&) noexcept {}
+void heap_drop_cache() noexcept {}
+void heap_retire_cache(mcache*&) noexcept {}
+int heap_threads() noexcept { return 0; }
 
 // --- deterministic mode: none ---
 

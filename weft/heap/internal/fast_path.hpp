@@ -12,6 +12,7 @@ namespace weft::rt {
 
 void* allocate_slow(size_t bytes) noexcept;
 void free_slow(void* object) noexcept;
+void free_sized_slow(void* object, size_t bytes) noexcept;
 
 // Nothing is called but as the last thing: so nothing is saved on the stack. The slow paths look
 // again at what is wrong.
@@ -26,8 +27,9 @@ void free_slow(void* object) noexcept;
   free_object* next = decode(object);
   if (next != nullptr && !holds(s, next)) [[unlikely]]
     return allocate_slow(bytes);  // written to after it was freed
+  if (--s->left < 0) [[unlikely]]
+    return allocate_slow(bytes);  // this one is sampled
   s->free = next;
-  ++s->used;
   object->mark = 0;
   return object;
 }
@@ -51,8 +53,15 @@ inline void free_fast(void* freed) noexcept {
     return free_slow(freed);  // no object, or a free one
   object->mark = mark;
   push_free(s, object);
-  if (--s->used == s->notify_at) [[unlikely]]
+  if (++s->freed == s->notify_at) [[unlikely]]
     return span_changed(*cache, s);
+}
+
+/// By a sized delete, which heapcheck compares with what was asked for.
+inline void free_sized_fast(void* freed, size_t bytes) noexcept {
+  if (this_cache == nullptr) [[unlikely]]
+    return free_sized_slow(freed, bytes);
+  free_fast(freed);
 }
 
 }  // namespace weft::rt

@@ -40,20 +40,37 @@ void give_pages(mspan* s) noexcept;
 bool resize_pages(mspan* s, size_t count) noexcept;
 
 /// Gives free pages back to the kernel until at most `keep` bytes of them are resident. Returns the
-/// bytes given back.
+/// bytes given back. The lock is not held over the system calls.
 size_t release_free_pages(size_t keep) noexcept;
+/// The same for one run, the longest. 0: no more than `keep` bytes are resident.
+size_t release_longest_run(size_t keep) noexcept;
+/// The fewest bytes that were free and resident at any time since the last call: what nobody needed
+/// meanwhile.
+[[nodiscard]] size_t take_idle_bytes() noexcept;
+
+/// WEFT_MEMLIMIT: requests that would have more bytes in use are refused, with a message; free
+/// pages are given back when both together would be more. SIZE_MAX: no limit.
+void set_memory_limit(size_t bytes) noexcept;
+[[nodiscard]] size_t memory_limit() noexcept;
 
 struct page_heap_stats {
   size_t reserved_bytes = 0;
   size_t in_use_bytes = 0;  // in spans that hold objects
   size_t free_bytes = 0;    // in free runs
   size_t resident_free_bytes = 0;
+  size_t released_bytes = 0;  // given back to the kernel so far
+  size_t metadata_bytes = 0;
   size_t spans = 0;
 };
 [[nodiscard]] page_heap_stats page_statistics() noexcept;
 
-/// Memory for caches: never given back. Null when there is none.
+/// Memory for caches and records: never given back. Null when there is none.
 void* metadata_take(size_t bytes) noexcept;
+/// Whether it came from metadata_take().
+[[nodiscard]] bool is_metadata(const void* address) noexcept;
+
+/// Spans 1 to span_count() - 1 of arena.spans were used at some time.
+[[nodiscard]] uint32_t span_count() noexcept;
 
 /// The lock, around a fork().
 void page_heap_lock() noexcept;

@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "weft/base/unwind.hpp"
+
 namespace weft::rt {
 
 struct stack_slot {
@@ -40,6 +42,10 @@ void stack_discard(stack_slot slot) noexcept;
 [[nodiscard]] bool stack_guard_hit(uintptr_t address, stack_slot& slot) noexcept;
 /// The slot that contains `address`, if any stack does. Async-signal-safe.
 [[nodiscard]] bool stack_find(uintptr_t address, stack_slot& slot) noexcept;
+
+/// What may be read as the stack that `sp` is in: a goroutine's slot, else the thread's own as far
+/// as it is known, else the page. Async-signal-safe.
+[[nodiscard]] stack_bounds stack_around(uintptr_t sp) noexcept;
 
 struct stack_stats {
   uint64_t slots_carved = 0;    // with a guard installed

@@ -139,8 +139,12 @@ WEFT_REPLACES void* operator new[](size_t bytes, std::align_val_t alignment,
 
 WEFT_REPLACES void operator delete(void* object) noexcept { weft::rt::free_fast(object); }
 WEFT_REPLACES void operator delete[](void* object) noexcept { weft::rt::free_fast(object); }
-WEFT_REPLACES void operator delete(void* object, size_t) noexcept { weft::rt::free_fast(object); }
-WEFT_REPLACES void operator delete[](void* object, size_t) noexcept { weft::rt::free_fast(object); }
+WEFT_REPLACES void operator delete(void* object, size_t bytes) noexcept {
+  weft::rt::free_sized_fast(object, bytes);
+}
+WEFT_REPLACES void operator delete[](void* object, size_t bytes) noexcept {
+  weft::rt::free_sized_fast(object, bytes);
+}
 WEFT_REPLACES void operator delete(void* object, const std::nothrow_t&) noexcept {
   weft::rt::free_fast(object);
 }
@@ -153,9 +157,9 @@ WEFT_REPLACES void operator delete(void* object, std::align_val_t) noexcept {
 WEFT_REPLACES void operator delete[](void* object, std::align_val_t) noexcept {
   weft::rt::free_fast(object);
 }
-WEFT_REPLACES void operator delete(void* object, size_t, std::align_val_t) noexcept {
-  weft::rt::free_fast(object);
+WEFT_REPLACES void operator delete(void* object, size_t bytes, std::align_val_t) noexcept {
+  weft::rt::free_sized_fast(object, bytes);
 }
-WEFT_REPLACES void operator delete[](void* object, size_t, std::align_val_t) noexcept {
-  weft::rt::free_fast(object);
+WEFT_REPLACES void operator delete[](void* object, size_t bytes, std::align_val_t) noexcept {
+  weft::rt::free_sized_fast(object, bytes);
 }

@@ -10,6 +10,8 @@
 
 namespace weft::rt {
 
+struct mcache;
+
 /// Go's numbers.
 enum class p_status : uint32_t { idle = 0, running = 1, stopped = 3, dead = 4 };
 
@@ -50,6 +52,9 @@ struct alignas(64) processor {
   /// Cells of goroutines that have ended. Holder only.
   goroutine* bare_list = nullptr;
   uint32_t bare_count = 0;
+  /// What its next holder allocates from; null while it is held, and until one allocates. Whoever
+  /// takes the P or gives it up.
+  mcache* cache = nullptr;
   processor* link = nullptr;  // idle list, under sched.lock
   timer_heap timers;
   // --- sysmon only, under retake_lock ---

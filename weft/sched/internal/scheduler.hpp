@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "weft/base/futex_mutex.hpp"
+#include "weft/heap/internal/cache_owner.hpp"
 #include "weft/sched/internal/global_queue.hpp"
 #include "weft/sched/internal/netpoll.hpp"
 #include "weft/sched/internal/processor.hpp"
