@@ -19,6 +19,7 @@
 #include "weft/sync/group.hpp"
 #include "weft/sync/mutex.hpp"
 #include "weft/sync/once.hpp"
+#include "weft/sync/pool.hpp"
 #include "weft/sync/rw_mutex.hpp"
 #include "weft/sync/select.hpp"
 #include "weft/sync/semaphore.hpp"

@@ -257,4 +257,22 @@ TEST(Guide, Ticker) {
   });
 }
 
+TEST(Guide, Pool) {
+  weft::run([] {
+    weft::pool<std::string> buffers([] {
+      std::string one;
+      one.reserve(64 * 1024);
+      return one;
+    });
+    const auto greet = [&](std::string_view name) {
+      const auto buffer = buffers.borrow();         // goes back at the end of the scope
+      buffer->clear();                              // it is as the last user left it
+      buffer->append("hello, ").append(name);
+      return buffer->size();
+    };
+    EXPECT_EQ(greet("weft"), 11);
+    EXPECT_EQ(greet("go"), 9);
+  });
+}
+
 }  // namespace

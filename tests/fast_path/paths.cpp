@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <optional>
 
 #include "weft/sched/internal/run_queue.hpp"
@@ -155,6 +156,12 @@ void rw_mutex_shared(int count) {
   });
 }
 
+void pool(int count) {
+  weft::pool<int> p;
+  p.put(std::make_unique<int>(1));
+  repeat(count, [&] { p.put(p.get()); });
+}
+
 void wait_group(int count) {
   weft::wait_group all;
   all.add(1);
@@ -188,6 +195,7 @@ constexpr path alone[] = {
     {"select_otherwise", select_otherwise},
     {"mutex", mutex},
     {"rw_mutex_shared", rw_mutex_shared},
+    {"pool", pool},
     {"wait_group", wait_group},
     {"timer_cancel", timer_cancel},
 };

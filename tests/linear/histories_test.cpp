@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Histories of Weft's channels, mutexes and semaphores, recorded under seeded schedules and on two
-// Ps with the real clock, are linearizable. One of a broken queue is not, and that is noticed.
+// Histories of Weft's channels, mutexes, semaphores and pools, recorded under seeded schedules and
+// on two Ps with the real clock, are linearizable. One of a broken queue is not, and that is
+// noticed.
 #include <gtest/gtest.h>
 #include <weft/weft.hpp>
 
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <string>
@@ -39,6 +41,11 @@ class recorder {
   void operator()(size_t worker, Op op, F&& f) {
     const uint64_t called = clock_.fetch_add(1);
     f(op);
+    of_[worker].push_back({called, clock_.fetch_add(1), op});
+  }
+  /// The same in two parts, for operations that are none if they find nothing.
+  [[nodiscard]] uint64_t now() { return clock_.fetch_add(1); }
+  void add(size_t worker, uint64_t called, Op op) {
     of_[worker].push_back({called, clock_.fetch_add(1), op});
   }
   [[nodiscard]] history<Op> all() const {
@@ -208,6 +215,41 @@ void check_semaphore(sema_kind kind, uint32_t seed) {
   demand(is_linearizable(ops, sema_model{.free = 3, .fair_tries = kind == sema_kind::mixed_units}));
 }
 
+// --- pools: each object is a history of its own, whose values say how often it has been put ---
+
+struct token {
+  int value;
+};
+
+void check_pool(uint32_t seed) {
+  constexpr size_t workers = 4;
+  weft::pool<token> p;
+  recorder<pool_op> record(workers);
+  with_workers(workers, [&](size_t w) {
+    std::mt19937 random(seed + static_cast<uint32_t>(w));
+    std::vector<std::unique_ptr<token>> hands;
+    for (int i = 0; i < 12; ++i) {
+      if (random() % 16 == 0) weft::rt::pool_memory_epoch();
+      if (random() % 2 == 0) {
+        auto one = hands.empty() ? std::make_unique<token>(static_cast<int>(w) * 100 + i)
+                                 : std::move(hands.back());
+        if (!hands.empty()) hands.pop_back();
+        record(w, {true, one->value}, [&](pool_op&) { p.put(std::move(one)); });
+      } else {
+        std::unique_ptr<token> got;
+        const uint64_t called = record.now();
+        got = p.get();
+        if (got == nullptr) continue;
+        record.add(w, called, {false, got->value});
+        hands.push_back(std::move(got));
+      }
+    }
+  });
+  const history<pool_op> ops = record.all();
+  count_overlaps(ops);
+  demand(is_linearizable(ops, pool_model{}, [](const pool_op& op) { return op.value; }));
+}
+
 // --- where they run ---
 
 /// Says how much the histories had to say: where nothing overlaps, anything is linearizable.
@@ -259,6 +301,9 @@ TEST(LinearThreads, Semaphores) {
   for (const sema_kind kind : every_kind)
     on_threads([kind](uint32_t seed) { check_semaphore(kind, seed); });
 }
+
+TEST(LinearSim, Pools) { in_sim(check_pool); }
+TEST(LinearThreads, Pools) { on_threads(check_pool); }
 
 /// A queue that gives up its lock between looking and taking, and forgets that in between.
 struct broken_queue {

@@ -176,4 +176,36 @@ struct sema_model {
   [[nodiscard]] size_t hash() const noexcept { return static_cast<size_t>(free); }
 };
 
+// --- pools ---
+
+/// What get() returned was put before and nobody else got it. It may find nothing at any time, so
+/// that is no operation.
+struct pool_op {
+  bool put;
+  int value = 0;
+};
+
+struct pool_model {
+  std::vector<int> values{};  // sorted
+
+  bool apply(const pool_op& op) {
+    const auto at = std::lower_bound(values.begin(), values.end(), op.value);
+    const bool there = at != values.end() && *at == op.value;
+    if (op.put) {
+      if (there) return false;
+      values.insert(at, op.value);
+    } else {
+      if (!there) return false;
+      values.erase(at);
+    }
+    return true;
+  }
+  bool operator==(const pool_model&) const = default;
+  [[nodiscard]] size_t hash() const noexcept {
+    size_t h = 0;
+    for (int v : values) h = h * 0x100000001b3 + static_cast<size_t>(v) + 2;
+    return h;
+  }
+};
+
 }  // namespace linear

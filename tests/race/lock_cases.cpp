@@ -482,3 +482,72 @@ RACY(group_members) {
   });
   (void)g.wait();
 }
+
+namespace {
+struct boxed {
+  word x = 0;
+};
+}  // namespace
+
+CLEAN(pool_orders) {
+  weft::pool<boxed> p;
+  unseen::flag done;
+  weft::go([&] {
+    auto one = std::make_unique<boxed>();
+    one->x = 1;
+    p.put(std::move(one));
+    p.put(std::make_unique<boxed>());  // the first may be any P's now
+    done.set();
+  });
+  done.wait();
+  if (auto one = p.get()) one->x = 2;
+}
+
+CLEAN(pool_destroys_what_others_put) {
+  struct owner {
+    std::unique_ptr<boxed> of = std::make_unique<boxed>();
+    ~owner() { of->x = 2; }
+  };
+  weft::pool<owner> p;
+  unseen::flag done;
+  weft::go([&] {
+    auto one = std::make_unique<owner>();
+    one->of->x = 1;
+    p.put(std::move(one));
+    done.set();
+  });
+  done.wait();
+  weft::rt::pool_memory_epoch();
+  weft::rt::pool_memory_epoch();
+}
+
+RACY(used_after_put) {
+  weft::pool<boxed> p;
+  unseen::flag done;
+  weft::go([&] {
+    auto one = std::make_unique<boxed>();
+    boxed* mine = one.get();
+    p.put(std::move(one));
+    mine->x = 1;
+    done.set();
+  });
+  done.wait();
+  auto one = p.get();
+  if (one == nullptr) weft::rt::pool_memory_epoch();  // what the other P has kept is anyone's now
+  if (one == nullptr) one = p.get();
+  if (one != nullptr) one->x = 2;
+}
+
+RACY(pools_order_object_by_object) {
+  word x = 0;
+  weft::pool<boxed> p;
+  unseen::flag done;
+  weft::go([&] {
+    x = 1;
+    p.put(std::make_unique<boxed>());
+    done.set();
+  });
+  done.wait();
+  p.put(std::make_unique<boxed>());
+  x = 2;
+}

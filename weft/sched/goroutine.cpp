@@ -278,15 +278,20 @@ void flush_free_lists(processor& pp) noexcept {
   while (goroutine* gp = pop_bare_of(&pp)) push_bare(nullptr, gp);
 }
 
-void start_goroutine(void (*entry)(void*), void* closure, const char* name) noexcept {
+const char* try_start_goroutine(void (*entry)(void*), void* closure, const char* name) noexcept {
   const char* why = nullptr;
   goroutine* gp = take_goroutine(0, why);
-  if (gp == nullptr) fatal(why);
+  if (gp == nullptr) return why;
   gp->top->entry = entry;
   gp->top->closure = closure;
   gp->top->creation_pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
   std::strncpy(gp->top->name, name, sizeof gp->top->name - 1);
   submit_goroutine(gp);
+  return nullptr;
+}
+
+void start_goroutine(void (*entry)(void*), void* closure, const char* name) noexcept {
+  if (const char* why = try_start_goroutine(entry, closure, name); why != nullptr) fatal(why);
 }
 
 }  // namespace weft::rt

@@ -137,6 +137,7 @@ void inject(g_list& ready_list) noexcept {
 void acquire_p(machine* mp, processor* pp) noexcept {
   WEFT_ASSERT(mp->p == nullptr);
   mp->p = pp;
+  mp->p_id = pp->id;
   heap_attach_cache(pp->cache);
   pp->m.store(mp, release);  // partner: retake(), which reads the machine's tid
   pp->status.store(p_status::running, relaxed);

@@ -17,6 +17,8 @@
 
 namespace weft::rt {
 
+atomic<void (*)(int64_t now) noexcept> every_second{nullptr};
+
 namespace {
 
 inline constexpr int64_t nap_announced_ns = 20'000;
@@ -132,6 +134,8 @@ void once_a_second(monitor& self, int64_t now) noexcept {
   if (now - self.last_second < second_ns) return;
   self.last_second = now;
   trim_stacks(now);
+  // acquire: what whoever set it has made before.
+  if (auto* also = every_second.load(acquire); also != nullptr) also(now);
   // Who waits in netpoll without limit does not see that the last descriptor was closed: let it
   // look again, and go to sleep like the others.
   if (sched.last_poll.load(seq_cst) == 0 && netpoll_waiters() == 0 && earliest_timer() == no_timer)

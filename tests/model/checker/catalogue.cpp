@@ -37,6 +37,7 @@ const char* name_of(part which) {
       "the runtime's lock",
       "`mutex`",
       "semaphore",
+      "`pool`",
       "timers' state",
       "netpoll's descriptor state",
       "guests' futex parking",

@@ -112,6 +112,7 @@ enum class part : uint8_t {
   runtime_lock,
   mutex,
   semaphore,
+  pool,
   timers,
   netpoll,
   guests,

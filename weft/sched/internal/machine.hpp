@@ -47,6 +47,9 @@ struct alignas(64) machine {
   bool spinning = false;
   bool is_guest = false;
   bool sim = false;  // deterministic mode: every section takes the slow path
+  /// Number of the P it acquired last: that of `p`, inside a section of a thread that has one. This
+  /// thread only.
+  uint32_t p_id = 0;
   /// &__cxa_get_globals() of this thread.
   exception_globals* exceptions = nullptr;
   /// &errno of this thread.

@@ -81,6 +81,25 @@ inline void enter_section(section_kind kind) noexcept {
   return false;
 }
 
+/// Enters a leaf section for the shortest paths, if this thread has a P, nothing is asked of it,
+/// and light_fence() is free: inside, compiler_fence() is all of it. Null: not entered. Leave with
+/// leave_section_on(the result); so the thread's word is read once.
+[[nodiscard]] inline machine* try_enter_on_p() noexcept {
+  machine* mp = this_machine();
+  if (mp == nullptr || !os::membarrier_active) [[unlikely]]
+    return nullptr;
+  WEFT_CHECK_SLOW(mp->in_rt.load(relaxed) == 0);
+  mp->in_rt.store(1, relaxed);
+  compiler_fence();  // light_fence(), without asking again; partner: as in enter_section()
+  if (mp->grant.load(relaxed) > grant_slow_max && !mp->want_yield) [[likely]]
+    return mp;
+  mp->in_rt.store(0, release);
+  return nullptr;
+}
+inline void leave_section_on(machine* mp) noexcept {
+  mp->in_rt.store(0, release);  // release: as in leave_section()
+}
+
 /// Leaves it, on the machine that is current now.
 inline void leave_section() noexcept {
   // release: what this section wrote is visible to a retaker that reads 0 (retake(), acquire).
@@ -125,8 +144,15 @@ int64_t now_ns() noexcept;
 /// Needs a section. `round` counts from 0; false from 4 on.
 bool can_spin(int round) noexcept;
 
+/// What the monitor calls about once a second on its own thread, which is inside the runtime for
+/// ever: short, and without user code. Null: nothing. Written once.
+extern atomic<void (*)(int64_t now) noexcept> every_second;
+
 /// Starts a goroutine from inside the runtime (timers' functions and the like); `entry(closure)`
 /// runs with no section. Not for user closures: weft::go is.
 void start_goroutine(void (*entry)(void*), void* closure, const char* name) noexcept;
+/// The same where that can wait. Null, or why there is no stack for it.
+[[nodiscard]] const char* try_start_goroutine(void (*entry)(void*), void* closure,
+                                              const char* name) noexcept;
 
 }  // namespace weft::rt
