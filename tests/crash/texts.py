@@ -43,6 +43,7 @@ ELSEWHERE = {
     "weft: this kernel's pages are ": "needs a kernel with other pages",
     "more than %d timers armed on one P": "16 million timers",
     "more than 16777216 goroutines": "64 GiB of stacks",
+    "sync: a goroutine parked inside a read": "weft/sync/sync_map_test.cpp",
     "heap: no pthread key left": "a thousand keys, all taken before the first allocation",
     "heap: no address space for it": "tests/preload/run.py limit",
     "heap: no address space for its tables": REFUSAL,

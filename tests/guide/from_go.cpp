@@ -153,16 +153,16 @@ void synchronization() {
 }
 
 void no_types_of_their_own() {
-  std::atomic<std::shared_ptr<const std::string>> value;
-  value.store(std::make_shared<const std::string>("new"));
-  std::printf("%s\n", value.load()->c_str());
-  weft::rw_mutex lock;
-  std::map<std::string, int> shared_map;
-  {
-    std::scoped_lock hold(lock);
-    shared_map["a"] = 1;
-  }
-  std::shared_lock reading(lock);
+  std::atomic<int> counter{0};
+  ++counter;
+  weft::atomic_value<std::string> value;
+  value.store("new");
+  std::printf("%s\n", value.load().c_str());
+  weft::sync_map<std::string, int> shared_map;
+  shared_map.store("a", 1);
+  auto [actual, loaded] = shared_map.load_or_store("a", 2);
+  std::printf("%d %d\n", actual, loaded ? 1 : 0);
+  shared_map.range([](const std::string& key, int n) { std::printf("%s %d\n", key.c_str(), n); });
   std::printf("%zu\n", shared_map.size());
 }
 

@@ -14,6 +14,7 @@
 
 #include "weft/base/atomic.hpp"
 #include "weft/sched/internal/goroutine.hpp"
+#include "weft/sched/internal/read_section.hpp"
 
 namespace weft::rt {
 
@@ -31,6 +32,8 @@ using park_commit = bool (*)(goroutine* gp, void* argument) noexcept;
 
 struct alignas(64) machine {
   // --- line 0: the hot words ---------------------------------------------------------------
+  /// First: readers find it by the thread's word without knowing this type.
+  read_slot reading;
   /// 1 while this thread is inside the runtime. Written by this thread only.
   atomic<uint32_t> in_rt{0};
   /// 1 while inside weft::blocking(): sysmon looks sooner. Written by this thread only.

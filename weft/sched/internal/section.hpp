@@ -51,12 +51,22 @@ void enter_slow(machine* mp, section_kind kind) noexcept;
 /// Gives up the processor at a section entry that may park, because somebody asked for it.
 void honour_yield(machine* mp) noexcept;
 
+#ifdef WEFT_DEBUG_BUILD
+/// What runs inside a read section must not park: read_section.hpp.
+inline void check_not_reading(const machine* mp, section_kind kind) noexcept {
+  if (kind == may_park && mp->reading.word.load(relaxed) != 0) read_section_parked();
+}
+#else
+inline void check_not_reading(const machine*, section_kind) noexcept {}
+#endif
+
 /// Enters the runtime; section is the usual way to say it.
 inline void enter_section(section_kind kind) noexcept {
   machine* mp = this_machine();
   if (mp == nullptr) [[unlikely]]
     mp = attach_guest();
   WEFT_CHECK_SLOW(mp->in_rt.load(relaxed) == 0);  // sections do not nest
+  check_not_reading(mp, kind);
   // Dekker with retake(): own flag, fence, the other's word. Partner: heavy_fence() in retake().
   mp->in_rt.store(1, relaxed);
   os::light_fence();
