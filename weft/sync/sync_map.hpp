@@ -409,13 +409,16 @@ class sync_map {
     return rt::spread_hash(hash_(key));
   }
   template <class Q>
-  [[nodiscard]] auto matching(uint64_t h, const Q& key) const {
-    return [this, h, &key](const rt::map_node* n) {
-      const auto* whole = static_cast<const node*>(n);
-      if constexpr (!rt::cheap_hash<K, Hash>)
-        if (whole->hash.value != h) return false;
-      return static_cast<bool>(equal_(whole->key, key));
+  [[nodiscard]] auto matching([[maybe_unused]] uint64_t h, const Q& key) const {
+    const auto equals = [this, &key](const rt::map_node* n) {
+      return static_cast<bool>(equal_(static_cast<const node*>(n)->key, key));
     };
+    if constexpr (rt::cheap_hash<K, Hash>)
+      return equals;
+    else
+      return [h, equals](const rt::map_node* n) {
+        return static_cast<const node*>(n)->hash.value == h && equals(n);
+      };
   }
   static uint64_t word_at(rt::map_bucket* link) noexcept {
     return static_cast<node*>(link->load(rt::relaxed))->value.load(rt::relaxed);
