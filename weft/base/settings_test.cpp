@@ -51,9 +51,9 @@ TEST(Settings, Numbers) {
 TEST(Settings, BadNumbersAreRefused) {
   EXPECT_EQ(refused("WEFT_MAXPROCS=abc"),
             "weft: WEFT_MAXPROCS=\"abc\": must be a whole number from 1 to 1024");
-  for (const char* bad : {"WEFT_MAXPROCS=0", "WEFT_MAXPROCS=1025", "WEFT_MAXPROCS=-1",
-                          "WEFT_MAXPROCS=2x", "WEFT_MAXPROCS= 2", "WEFT_MAXPROCS=1.5",
-                          "WEFT_MAXPROCS=99999999999999999999"})
+  for (const char* bad :
+       {"WEFT_MAXPROCS=0", "WEFT_MAXPROCS=1025", "WEFT_MAXPROCS=-1", "WEFT_MAXPROCS=2x",
+        "WEFT_MAXPROCS= 2", "WEFT_MAXPROCS=1.5", "WEFT_MAXPROCS=99999999999999999999"})
     EXPECT_NE(refused(bad).find("must be a whole number from 1 to 1024"), std::string::npos);
   EXPECT_EQ(refused("WEFT_MAXTHREADS=3"),
             "weft: WEFT_MAXTHREADS=\"3\": must be a whole number from 4 to 100000");
@@ -95,8 +95,9 @@ TEST(Settings, Traceback) {
 }
 
 TEST(Settings, DebugList) {
-  settings s = accepted({"WEFT_DEBUG=schedtrace=1000,scheddetail=1,,plainfence=1,"
-                         "mprotectguards=1,noretake=1,dlog=1,"});
+  settings s =
+      accepted({"WEFT_DEBUG=schedtrace=1000,scheddetail=1,,plainfence=1,"
+                "mprotectguards=1,noretake=1,dlog=1,"});
   EXPECT_EQ(s.schedtrace_ms, 1000);
   EXPECT_TRUE(s.sched_detail);
   EXPECT_TRUE(s.plain_fence);
@@ -109,7 +110,8 @@ TEST(Settings, DebugList) {
 TEST(Settings, BadDebugItemsAreRefused) {
   EXPECT_EQ(refused("WEFT_DEBUG=shedtrace=1"),
             "weft: WEFT_DEBUG: unknown key \"shedtrace\"; known are schedtrace, scheddetail, "
-            "plainfence, mprotectguards, noretake, dlog, heldmutex");
+            "plainfence, mprotectguards, noretake, dlog, heaptrace, heapcheck, noscavenger, "
+            "memprofilerate, heldmutex");
   EXPECT_EQ(refused("WEFT_DEBUG=dlog=2"), "weft: WEFT_DEBUG: dlog=\"2\": must be 0 or 1");
   EXPECT_EQ(accepted({"WEFT_DEBUG=heldmutex=2"}).held_mutex, 2);
   EXPECT_EQ(refused("WEFT_DEBUG=heldmutex=3"),
@@ -118,6 +120,19 @@ TEST(Settings, BadDebugItemsAreRefused) {
   EXPECT_EQ(refused("WEFT_DEBUG=schedtrace=-1"),
             "weft: WEFT_DEBUG: schedtrace=\"-1\": must be a whole number of milliseconds from 0 to "
             "3600000");
+}
+
+TEST(Settings, MemoryLimits) {
+  EXPECT_EQ(accepted({}).memory_limit, SIZE_MAX);
+  EXPECT_EQ(accepted({"WEFT_MEMLIMIT=off"}).memory_limit, SIZE_MAX);
+  EXPECT_EQ(accepted({"WEFT_MEMLIMIT=64MiB"}).memory_limit, size_t{64} << 20);
+  EXPECT_EQ(accepted({"WEFT_MEMLIMIT=2T"}).memory_limit, size_t{2} << 40);
+  EXPECT_EQ(accepted({"WEFT_MEMLIMIT=20000000B"}).memory_limit, 20'000'000u);
+  EXPECT_EQ(refused("WEFT_MEMLIMIT=1MiB"),
+            "weft: WEFT_MEMLIMIT=\"1MiB\": must be off, or bytes from 16MiB up, with an optional "
+            "suffix B, KiB, MiB, GiB, TiB, K, M, G or T");
+  EXPECT_EQ(accepted({"WEFT_DEBUG=memprofilerate=64K"}).memory_profile_rate, 64u * 1024);
+  EXPECT_EQ(accepted({"WEFT_DEBUG=memprofilerate=0"}).memory_profile_rate, 0u);
 }
 
 TEST(Settings, TheTableMatchesTheDefaults) {
@@ -130,7 +145,7 @@ TEST(Settings, TheTableMatchesTheDefaults) {
         EXPECT_NE(row.is_debug_key, row.name.starts_with("WEFT_")) << row.name;
       },
       &rows);
-  EXPECT_EQ(rows, 12u);
+  EXPECT_EQ(rows, 17u);
 }
 
 TEST(Settings, ABadSettingEndsTheProcess) {

@@ -237,10 +237,11 @@ void* heap_allocate_aligned(size_t bytes, size_t alignment) noexcept {
   if (checking()) return checked_allocate(bytes, alignment, false);
   if (alignment > heap_page_bytes) return allocate_large(bytes, alignment, false);
   if (bytes <= small_bytes_max) {
-    size_t wanted = bytes < alignment ? alignment : bytes;
+    const size_t mask = alignment - 1;
+    const size_t wanted = bytes < alignment ? alignment : (bytes + mask) & ~mask;
     // A class that is a multiple of the alignment; the doublings themselves are.
     for (uint32_t at = class_of(wanted); at < size_class_count; ++at)
-      if (class_bytes(at) % alignment == 0) return heap_allocate(class_bytes(at));
+      if ((class_bytes(at) & mask) == 0) return heap_allocate(class_bytes(at));
   }
   return allocate_large(bytes, heap_page_bytes, false);
 }

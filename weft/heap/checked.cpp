@@ -115,13 +115,8 @@ void leave_quarantine() noexcept WEFT_REQUIRES(lock) {
 
 bool have_cache() noexcept WEFT_REQUIRES(lock) {
   if (cache != nullptr) return true;
-  cache = acquire_cache();
+  cache = make_cache_apart();
   if (cache == nullptr) return false;
-  cache->keeps_apart = true;
-  for (mcache::bin& bin : cache->bins) {
-    bin.until_sample = INT32_MAX;
-    bin.sample_due = false;
-  }
   owner_of_checked.store(cache, release);
   return true;
 }

@@ -311,6 +311,33 @@ void put_spare_cache(mcache* cache) noexcept {
   push_spare(cache);
 }
 
+namespace {
+
+mcache* new_cache() noexcept {
+  void* memory = metadata_take(sizeof(mcache));
+  if (memory == nullptr) return nullptr;
+  auto* cache = new (memory) mcache;
+  cache->random = random_seed();
+  for (mcache::bin& bin : cache->bins) bin.current = &no_span;
+  mcache* first = caches.load(relaxed);
+  do {
+    cache->all_link = first;
+    // release: the cache; partner: all_caches().
+  } while (!caches.compare_exchange(first, cache, release, relaxed));
+  return cache;
+}
+
+}  // namespace
+
+mcache* make_cache_apart() noexcept {
+  // Not a spare one: that has spans, with objects of others.
+  mcache* cache = new_cache();
+  if (cache == nullptr) return nullptr;
+  cache->keeps_apart = true;
+  for (mcache::bin& bin : cache->bins) bin.until_sample = INT32_MAX;
+  return cache;
+}
+
 mcache* acquire_cache() noexcept {
   for (;;) {
     mcache* cache = nullptr;
@@ -323,19 +350,10 @@ mcache* acquire_cache() noexcept {
     cache->link = nullptr;
     if (claim_cache(cache)) return cache;
   }
-  void* memory = metadata_take(sizeof(mcache));
-  if (memory == nullptr) return nullptr;
-  auto* cache = new (memory) mcache;
-  cache->random = random_seed();
-  for (uint32_t at = 0; at < size_class_count; ++at) {
-    cache->bins[at].current = &no_span;
+  mcache* cache = new_cache();
+  if (cache == nullptr) return nullptr;
+  for (uint32_t at = 0; at < size_class_count; ++at)
     begin_interval(cache->bins[at], cache->random, at);
-  }
-  mcache* first = caches.load(relaxed);
-  do {
-    cache->all_link = first;
-    // release: the cache; partner: all_caches().
-  } while (!caches.compare_exchange(first, cache, release, relaxed));
   return cache;
 }
 

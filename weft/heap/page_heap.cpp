@@ -54,7 +54,8 @@ constexpr bin_index bin_that_fits(size_t count) noexcept {
 
 futex_mutex heap_lock{lock_rank::page_heap};
 bool started = false;
-size_t pages_begun = 0;   // pages from here on were never used
+size_t pages_begun = 0;  // pages from here on were never used
+size_t pages_in_core_files = 0;
 uint32_t spans_made = 1;  // 0 means none
 mspan* unused_spans = nullptr;
 span_list bins[majors][minors];
@@ -153,6 +154,18 @@ mspan* find_run(size_t count) noexcept {
   return s;
 }
 
+/// Core files hold what was begun of the arena, not the terabytes behind it.
+void keep_in_core_files() noexcept {
+  if (pages_begun <= pages_in_core_files) return;
+  constexpr size_t step = (size_t{64} << 20) >> heap_page_shift;
+  size_t until = (pages_begun + step - 1) / step * step;
+  if (until > arena.bytes >> heap_page_shift) until = arena.bytes >> heap_page_shift;
+  os::core_files_hold(
+      reinterpret_cast<void*>(arena.base + (pages_in_core_files << heap_page_shift)),
+      (until - pages_in_core_files) << heap_page_shift, true);
+  pages_in_core_files = until;
+}
+
 /// From the part of the arena that nobody had yet.
 mspan* begin_run(size_t count) noexcept {
   if (count > (arena.bytes >> heap_page_shift) - pages_begun) return nullptr;
@@ -161,6 +174,7 @@ mspan* begin_run(size_t count) noexcept {
   s->pages = static_cast<uint32_t>(count);
   s->dirty_pages = 0;
   pages_begun += count;
+  keep_in_core_files();
   return s;
 }
 
@@ -309,6 +323,10 @@ void start_locked() noexcept {
   arena.base = (reinterpret_cast<uintptr_t>(base) + heap_page_bytes - 1) & ~(heap_page_bytes - 1);
   arena.secret = make_secret();
   arena.bytes = bytes - heap_page_bytes;
+  os::core_files_hold(base, bytes, false);
+  os::core_files_hold(map, pages * sizeof(uint32_t), false);
+  os::core_files_hold(spans, (pages + 2) * sizeof(mspan), false);
+  os::core_files_hold(metadata, metadata_bytes, false);
 }
 
 }  // namespace

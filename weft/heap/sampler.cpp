@@ -104,13 +104,8 @@ void drop_sample(sample* record) noexcept WEFT_REQUIRES(lock) {
 
 bool have_cache() noexcept WEFT_REQUIRES(lock) {
   if (cache != nullptr) return true;
-  cache = acquire_cache();
+  cache = make_cache_apart();
   if (cache == nullptr) return false;
-  cache->keeps_apart = true;
-  for (uint32_t at = 0; at < size_class_count; ++at) {
-    cache->bins[at].until_sample = INT32_MAX;
-    cache->bins[at].sample_due = false;
-  }
   owner_of_sampled.store(cache, release);
   return true;
 }

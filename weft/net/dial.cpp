@@ -11,6 +11,7 @@
 #include "weft/net/internal/net_fd.hpp"
 #include "weft/net/internal/resolve.hpp"
 #include "weft/net/internal/sys.hpp"
+#include "weft/sched/heap_object.hpp"
 #include "weft/sched/runtime.hpp"
 
 namespace weft::net {
@@ -53,7 +54,7 @@ result<conn> dial_one(const dialing& how, const address& to) {
     call = "socket";
     return failed(sys::errno_error(-fd));
   }
-  auto made = std::make_shared<rt::net_fd>(fd, how.network);
+  auto made = std::allocate_shared<rt::net_fd>(rt::heap_allocator<rt::net_fd>(), fd, how.network);
   if (how.from.kind != family::none) {
     sockaddr_storage native;
     const uint32_t bytes = sys::to_native(how.from, native);

@@ -10,6 +10,7 @@
 #include "weft/net/internal/net_fd.hpp"
 #include "weft/net/internal/resolve.hpp"
 #include "weft/net/internal/sys.hpp"
+#include "weft/sched/heap_object.hpp"
 
 namespace weft::net {
 
@@ -53,7 +54,7 @@ result<listener> listen_on(const rt::resolved& what, const address& where, int& 
   };
   const int fd = sys::make_socket(domain, SOCK_STREAM);
   if (fd < 0) return failed("socket", fd);
-  auto made = std::make_shared<rt::net_fd>(fd, what.network);
+  auto made = std::allocate_shared<rt::net_fd>(rt::heap_allocator<rt::net_fd>(), fd, what.network);
   if (domain != AF_UNIX) (void)sys::set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (domain == AF_INET6)
     (void)sys::set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, what.ipv6_only ? 1 : 0);

@@ -15,6 +15,7 @@
 
 #include "weft/base/race.hpp"
 #include "weft/net/internal/sys.hpp"
+#include "weft/sched/heap_object.hpp"
 
 namespace weft::net {
 
@@ -239,7 +240,7 @@ result<std::shared_ptr<net_fd>> net_fd::accept() {
     uint32_t from_bytes = 0;
     const int got = sys::accept_one(fd_, &from, &from_bytes);
     if (got >= 0) {
-      auto made = std::make_shared<net_fd>(got, network_);
+      auto made = std::allocate_shared<net_fd>(heap_allocator<net_fd>(), got, network_);
       if (const int number = made->open(); number != 0) {
         out = failure("accept", "epoll_ctl", number);
         break;

@@ -11,6 +11,7 @@
 
 #include "weft/base/callable.hpp"
 #include "weft/base/export.hpp"
+#include "weft/sched/heap_object.hpp"
 
 namespace weft {
 
@@ -64,8 +65,8 @@ void run_closure(void* memory) {
 /// Calls a closure that is too large for a stack.
 template <class Closure>
 struct heap_closure {
-  std::unique_ptr<Closure> made;
-  void operator()() { (*made)(); }
+  std::unique_ptr<boxed<Closure>> made;
+  void operator()() { made->value(); }
 };
 
 template <class F>
@@ -81,7 +82,7 @@ __attribute__((always_inline)) inline void go_with(const go_options& options, F&
     }
   }
   if constexpr (sizeof(closure) > closure_on_stack_max) {
-    go_with(options, heap_closure<closure>{std::make_unique<closure>(std::forward<F>(f))});
+    go_with(options, heap_closure<closure>{std::make_unique<boxed<closure>>(std::forward<F>(f))});
   } else {
     goroutine* gp = nullptr;
     void* memory = begin_go(gp, options, sizeof(closure), alignof(closure));

@@ -7,6 +7,7 @@
 
 #include "weft/base/callable.hpp"
 #include "weft/base/export.hpp"
+#include "weft/sched/heap_object.hpp"
 
 namespace weft {
 
@@ -57,7 +58,7 @@ class local {
   [[nodiscard]] T* operator->() { return &get(); }
 
  private:
-  struct node : rt::local_entry {
+  struct node : rt::local_entry, rt::heap_object {
     node() = default;
     explicit node(T&& initial) : value(std::move(initial)) {}
     T value{};

@@ -13,13 +13,14 @@
 #include "weft/base/export.hpp"
 #include "weft/base/panic.hpp"
 #include "weft/sched/go.hpp"
+#include "weft/sched/heap_object.hpp"
 
 namespace weft {
 
 namespace rt {
 
 /// Shared by the task and its goroutine; whoever lets go last deletes it.
-class WEFT_API task_state_base {
+class WEFT_API task_state_base : public heap_object {
  public:
   task_state_base() noexcept = default;
   task_state_base(const task_state_base&) = delete;

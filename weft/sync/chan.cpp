@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "weft/base/panic.hpp"
+#include "weft/sched/heap_object.hpp"
 #include "weft/sync/internal/hchan.hpp"
 #include "weft/sync/internal/parking.hpp"
 
@@ -26,8 +27,8 @@ namespace {
 constexpr size_t chan_bytes_max = size_t{1} << 47;
 constexpr size_t header_bytes = (sizeof(hchan) + 63) / 64 * 64;
 
-std::align_val_t alignment_of(const element_ops& ops) noexcept {
-  return std::align_val_t{ops.align < alignof(hchan) ? alignof(hchan) : ops.align};
+size_t alignment_of(const element_ops& ops) noexcept {
+  return ops.align < alignof(hchan) ? alignof(hchan) : ops.align;
 }
 
 size_t buffer_offset(const element_ops& ops) noexcept {
@@ -48,9 +49,9 @@ void destroy(hchan* c) noexcept {
     destroy_element(ops, c->at(c->recv_index));
     c->recv_index = c->after(c->recv_index);
   }
-  const std::align_val_t align = alignment_of(ops);
+  const size_t align = alignment_of(ops);
   std::destroy_at(c);
-  ::operator delete(static_cast<void*>(c), align);
+  object_delete(c, align);
 }
 
 [[noreturn]] void block_on_nil(wait_reason why) noexcept {
@@ -73,7 +74,7 @@ hchan* make_hchan(const element_ops& ops, int64_t capacity) {
     bytes = places_at + static_cast<size_t>(capacity) * sizeof(race_place);
   if (sim_enabled) [[unlikely]]
     sim_allocation();
-  void* memory = ::operator new(bytes, alignment_of(ops));
+  void* memory = object_new(bytes, alignment_of(ops));
   auto* c = ::new (memory) hchan;
   c->capacity = static_cast<size_t>(capacity);
   c->buffer = static_cast<std::byte*>(memory) + offset;

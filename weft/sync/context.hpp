@@ -27,6 +27,7 @@
 #include "weft/base/chrono.hpp"
 #include "weft/base/error.hpp"
 #include "weft/base/export.hpp"
+#include "weft/sched/heap_object.hpp"
 #include "weft/sched/runtime.hpp"
 #include "weft/sync/internal/duration.hpp"
 #include "weft/sync/select.hpp"
@@ -70,7 +71,7 @@ WEFT_API void retain_context(context_node* n) noexcept;
 WEFT_API void release_context(context_node* n) noexcept;
 
 /// A key as the tree compares it: equal types and equal values.
-struct context_key_base {
+struct context_key_base : heap_object {
   virtual ~context_key_base() = default;
   [[nodiscard]] virtual const std::type_info& type() const noexcept = 0;
   [[nodiscard]] virtual const void* address() const noexcept = 0;
@@ -101,7 +102,7 @@ template <class V>
   if constexpr (std::convertible_to<const V&, std::string_view>)
     erased.text = std::string(std::string_view(value));
   erased.type = &typeid(V);
-  erased.value = std::make_shared<const V>(std::move(value));
+  erased.value = std::allocate_shared<const V>(heap_allocator<V>(), std::move(value));
   return erased;
 }
 

@@ -11,6 +11,7 @@
 
 #include "weft/base/atomic.hpp"
 #include "weft/base/callable.hpp"
+#include "weft/sched/heap_object.hpp"
 #include "weft/sync/mutex.hpp"
 
 namespace weft {
@@ -92,7 +93,8 @@ template <class F>
 [[nodiscard]] auto once_func(F f) {
   WEFT_CHECK_FUNCTION(once_func(f), F);
   if constexpr (std::is_invocable_v<F&>)
-    return [state = std::make_shared<rt::once_state<F>>(std::move(f))] { state->run(); };
+    return [state = std::allocate_shared<rt::once_state<F>>(rt::heap_allocator<rt::once_state<F>>(),
+                                                            std::move(f))] { state->run(); };
 }
 
 /// The same for a function with a result, which every call returns by reference.
@@ -105,7 +107,8 @@ template <class F>
                   "weft: once_value(f): f must return a value; once_func(f) if it has "
                   "none");
     if constexpr (has_value)
-      return [state = std::make_shared<rt::once_state<F>>(std::move(f))]() -> const auto& {
+      return [state = std::allocate_shared<rt::once_state<F>>(
+                  rt::heap_allocator<rt::once_state<F>>(), std::move(f))]() -> const auto& {
         state->run();
         return *state->value;
       };

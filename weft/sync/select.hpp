@@ -24,6 +24,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "weft/sched/heap_object.hpp"
 #include "weft/sync/chan.hpp"
 #include "weft/sync/internal/duration.hpp"
 #include "weft/sync/internal/select.hpp"
@@ -220,7 +221,7 @@ class select_case {
   [[nodiscard]] rt::hchan* channel() const noexcept { return keep_.get(); }
 
  private:
-  struct any {
+  struct any : rt::heap_object {
     virtual ~any() = default;
     virtual void prepare(rt::scase& out) noexcept = 0;
     virtual void run(rt::chan_status status) = 0;

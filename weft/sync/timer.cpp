@@ -15,6 +15,7 @@
 
 #include "weft/base/panic.hpp"
 #include "weft/base/race.hpp"
+#include "weft/sched/heap_object.hpp"
 #include "weft/sched/internal/timer_node.hpp"
 #include "weft/sched/runtime.hpp"
 #include "weft/sync/internal/hchan.hpp"
@@ -135,7 +136,7 @@ void free_channel_timer(channel_timer* timer) noexcept {
 }
 
 /// States: armed (a fire is to come), or not. The closure stays for reset().
-struct func_timer {
+struct func_timer : heap_object {
   timer_node node;
   callback_function f;
   futex_mutex lock{lock_rank::sync};

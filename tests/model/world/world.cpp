@@ -7,6 +7,7 @@
 #include "weft/base/held_locks.hpp"
 #include "weft/heap/internal/cache_owner.hpp"
 #include "weft/heap/internal/stack.hpp"
+#include "weft/sched/heap_object.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace model {
@@ -66,6 +67,12 @@ void heap_detach_cache(mcache*&) noexcept {}
 void heap_drop_cache() noexcept {}
 void heap_retire_cache(mcache*&) noexcept {}
 int heap_threads() noexcept { return 0; }
+void* object_new(size_t bytes, size_t alignment) {
+  return ::operator new(bytes, std::align_val_t{alignment});
+}
+void object_delete(void* object, size_t alignment) noexcept {
+  ::operator delete(object, std::align_val_t{alignment});
+}
 
 // --- deterministic mode: none ---
 

@@ -75,6 +75,9 @@ struct alignas(64) mcache {
 
 /// A spare cache, or a new one, claimed. Null: no memory.
 mcache* acquire_cache() noexcept;
+/// A new one that has no spans and never takes one from central: all of its objects are alike, and
+/// none is sampled. Claimed for ever. Null: no memory.
+mcache* make_cache_apart() noexcept;
 /// Gives up every span of `cache` to central, posts what it holds for others, makes it a spare one.
 void release_cache(mcache* cache) noexcept;
 /// Makes it a spare one as it is.

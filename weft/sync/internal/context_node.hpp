@@ -25,6 +25,7 @@
 
 #include "weft/base/error.hpp"
 #include "weft/base/futex_mutex.hpp"
+#include "weft/sched/heap_object.hpp"
 #include "weft/sched/internal/timer_node.hpp"
 #include "weft/sync/context.hpp"
 
@@ -32,7 +33,7 @@ namespace weft::rt {
 
 enum class context_kind : uint8_t { background, todo, cancel, deadline, value, without_cancel };
 
-struct context_node {
+struct context_node : heap_object {
   explicit constexpr context_node(context_kind k) noexcept : kind(k) {}
   context_kind kind;
   atomic<uint32_t> refs{1};  // not counted for background and todo
@@ -83,7 +84,7 @@ struct cancel_node : context_node, context_child {
   timer_node timer;
 };
 
-struct context_callback : context_child {
+struct context_callback : context_child, heap_object {
   context ctx;  // keeps the node whose list it is in
   callback_function f;
   atomic<uint32_t> refs{2};  // the stop function; the list, then the goroutine
