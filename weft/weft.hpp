@@ -5,6 +5,8 @@
 #include "weft/base/defer.hpp"
 #include "weft/base/error.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/heap/control.hpp"
+#include "weft/heap/stats.hpp"
 #include "weft/net/net.hpp"
 #include "weft/sched/dump.hpp"
 #include "weft/sched/go.hpp"

@@ -12,6 +12,7 @@
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
 #include "weft/base/settings.hpp"
+#include "weft/heap/control.hpp"
 #include "weft/heap/internal/background.hpp"
 #include "weft/heap/internal/cache_owner.hpp"
 #include "weft/heap/internal/central.hpp"
@@ -275,6 +276,24 @@ void* heap_reallocate(void* object, size_t bytes) noexcept {
   return move_object(object, size_t{s->pages} << heap_page_shift, bytes);
 }
 
+}  // namespace weft::rt
+
+namespace weft {
+
+size_t set_memory_limit(size_t bytes) noexcept {
+  const size_t before = rt::memory_limit();
+  // The settings are read with the first allocation; later they would win.
+  rt::heap_free(rt::heap_allocate(1));
+  rt::set_memory_limit(bytes);
+  return before;
+}
+
+void free_os_memory() noexcept { (void)rt::heap_trim(0); }
+
+}  // namespace weft
+
+namespace weft::rt {
+
 bool heap_trim(size_t keep) noexcept {
   visit_idle_caches();
   return release_free_pages(keep) != 0;
@@ -294,6 +313,8 @@ void heap_detach_cache(mcache*& of_p) noexcept {
   mcache* cache = this_cache;
   if (cache == nullptr) return;
   this_cache = nullptr;
+  // Two: the P's was given back by a call that blocks, inside of which the goroutine parked.
+  if (of_p != nullptr) heap_retire_cache(of_p);
   of_p = cache;
   unclaim_cache(cache);
 }

@@ -73,7 +73,10 @@ heap_statistics heap_stats() noexcept {
         break;
     }
   }
-  for (const mcache* c = all_caches(); c != nullptr; c = c->all_link) ++sums.caches;
+  for (const mcache* c = all_caches(); c != nullptr; c = c->all_link) {
+    ++sums.caches;
+    if (c->claim.load(relaxed) == cache_claim::claimed) ++sums.caches_in_use;
+  }
   sums.in_use_bytes = sums.large_bytes;
   size_t touched = sums.large_bytes;
   for (uint32_t at = 0; at < size_class_count; ++at) {

@@ -39,7 +39,8 @@ struct heap_statistics {
   size_t metadata_bytes = 0;  // caches, samples, recorded stacks
   size_t large_objects = 0;   // of more than 32 KiB, in use
   size_t large_bytes = 0;
-  size_t caches = 0;
+  size_t caches = 0;                           // made so far
+  size_t caches_in_use = 0;                    // threads that allocate from one now
   size_t memory_limit = 0;                     // WEFT_MEMLIMIT; SIZE_MAX: none
   heap_class_statistics classes[classes_max];  // smallest first
   /// Part of the resident pages (objects' and idle ones) that no object in use is in, 0 to 1.

@@ -95,6 +95,12 @@ namespace rt {
 blocking_scope::blocking_scope() noexcept {
   machine* mp = this_machine();
   if (mp == nullptr || mp->is_guest) return;
+  // The P may go on without this thread, and then with its cache: a thread that blocks strands no
+  // memory. What the call allocates comes from a spare one.
+  if (try_enter_on_p() != nullptr) {
+    heap_detach_cache(mp->p->cache);
+    leave_section_on(mp);
+  }
   mp->announced.store(1, relaxed);
   // A monitor in a nap would come too late to be of use. It looks every 20 us for a while then, so
   // calls in a row pay for one wake-up a millisecond.
@@ -105,7 +111,12 @@ blocking_scope::blocking_scope() noexcept {
 
 blocking_scope::~blocking_scope() {
   // The thread of now: if the call inside parked, the first one was cleared by the switch.
-  if (machine* mp = this_machine(); mp != nullptr) mp->announced.store(0, relaxed);
+  machine* mp = this_machine();
+  if (mp == nullptr) return;
+  mp->announced.store(0, relaxed);
+  if (mp->is_guest || try_enter_on_p() == nullptr) return;
+  heap_attach_cache(mp->p->cache);
+  leave_section_on(mp);
 }
 
 }  // namespace rt
