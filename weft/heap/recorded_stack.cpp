@@ -84,7 +84,10 @@ bool is_heaps(std::string_view name) noexcept {
                                              "weft::rt::free_",
                                              "operator new",
                                              "operator delete",
-                                             "weft::rt::(anonymous namespace)::"};
+                                             "weft::rt::(anonymous namespace)::",
+                                             "weft::rt::die_of_",
+                                             "print_stack_here",
+                                             "weft::rt::look_at_quarantine"};
   constexpr std::string_view whole[] = {"malloc",        "calloc", "realloc", "reallocarray",
                                         "memalign",      "free",   "pvalloc", "posix_memalign",
                                         "aligned_alloc", "valloc", "free()",  "malloc()"};

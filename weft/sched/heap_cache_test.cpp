@@ -53,7 +53,7 @@ void churn(unsigned seed, int rounds) {
       case 1:
         weft::blocking([&] {
           kept.emplace_back(random);  // without a P
-          ::usleep(100);
+          ::usleep(100);              // what is tested: a call that blocks
         });
         break;
       case 2:
