@@ -26,6 +26,7 @@
 #include "weft/sync/rw_mutex.hpp"
 #include "weft/sync/select.hpp"
 #include "weft/sync/semaphore.hpp"
+#include "weft/sync/sharded_map.hpp"
 #include "weft/sync/sync_map.hpp"
 #include "weft/sync/timer.hpp"
 #include "weft/sync/wait_group.hpp"

@@ -52,24 +52,16 @@
 #include "weft/base/export.hpp"
 #include "weft/sync/internal/garbage.hpp"
 #include "weft/sync/internal/map_table.hpp"
+#include "weft/sync/internal/spread_hash.hpp"
 #include "weft/sync/internal/value_word.hpp"
 
 namespace weft {
 namespace rt {
 
-/// Identity, which std::hash is for integers, would put neighbours into few stripes: spread it.
-[[nodiscard]] inline uint64_t spread_hash(uint64_t hash) noexcept {
-  hash *= 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
-  return hash ^ (hash >> 32);
-}
-
 /// Hashes that cannot throw and cost less than what it costs to remember them.
 template <class K, class Hash>
 inline constexpr bool cheap_hash =
     std::is_scalar_v<K> && !std::is_floating_point_v<K> && std::is_same_v<Hash, std::hash<K>>;
-
-template <class T>
-concept transparent = requires { typename T::is_transparent; };
 
 /// The types of a sync_map, and its nodes.
 template <class K, class V, class Hash>

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// sharded_map: many plain maps, each under a lock of its own. For entries that are changed in
+// place.
+//
+//   weft::sharded_map<std::string, account> accounts;
+//   accounts.update("ann", [](account& a) { a.balance += 10; });   // one step, whoever else is
+//   there accounts.compute("bob", [](std::optional<account>& a) {        // looks, inserts,
+//   changes, erases
+//     if (a && a->closed) a.reset();
+//   });
+//
+// A key belongs to one of 64 shards, and every operation locks that shard (weft::mutex: a goroutine
+// that waits parks): O(1) expected, two atomic instructions beside the plain map's work. Functions
+// given to it run under the lock. They see the entry itself, not a copy; they may take their time
+// and may park, and only the keys of their shard wait; they must not use this map, which would
+// deadlock. What they throw leaves the map as they have left it, and the lock free.
+//
+// Nothing outlives its removal here, and V need be neither copyable nor movable (update() makes it
+// in place). for_each() visits shard by shard and is no snapshot.
+//
+// Choose it when writes are as frequent as reads, or a change depends on what is there: counters,
+// accounts, sessions. When reads prevail: sync_map, whose readers take no lock; two cores that read
+// the same keys here take turns at their shards.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+
+#include "weft/base/export.hpp"
+#include "weft/sync/internal/spread_hash.hpp"
+#include "weft/sync/mutex.hpp"
+
+namespace weft {
+
+template <class K, class V, class Hash = std::hash<K>, class Eq = std::equal_to<K>>
+class sharded_map {
+  static_assert(std::is_object_v<K> && std::is_object_v<V> && !std::is_const_v<K> &&
+                    !std::is_const_v<V> && !std::is_array_v<K> && !std::is_array_v<V>,
+                "weft: sharded_map<K, V>: K and V must be object types, not const, no arrays");
+
+  template <class Q>
+  static constexpr bool looked_up = rt::transparent<Hash> && rt::transparent<Eq>;
+  static constexpr bool copies = std::copy_constructible<V>;
+  using plain_map = std::unordered_map<K, V, Hash, Eq>;
+
+ public:
+  using key_type = K;
+  using mapped_type = V;
+
+  sharded_map() = default;
+  explicit sharded_map(Hash hash, Eq equal = Eq{}) : hash_(std::move(hash)) {
+    for (shard& s : shards_) s.entries = plain_map(0, hash_, equal);
+  }
+  sharded_map(const sharded_map&) WEFT_DELETED("weft: a sharded_map is not copied: refer to it");
+  sharded_map& operator=(const sharded_map&) = delete;
+
+  // Everything below may park.
+
+  /// A copy of the value, or nothing.
+  [[nodiscard]] std::optional<V> load(const K& key) const
+    requires copies
+  {
+    return load_key(key);
+  }
+  template <class Q>
+    requires copies && looked_up<Q>
+  [[nodiscard]] std::optional<V> load(const Q& key) const {
+    return load_key(key);
+  }
+  [[nodiscard]] bool contains(const K& key) const {
+    return find(key, [](const V&) {});
+  }
+  /// Calls `f(const V&)` if the key is there; returns whether it was.
+  template <class F>
+    requires std::is_invocable_v<F&, const V&>
+  bool read(const K& key, F&& f) const {
+    return find(key, f);
+  }
+  template <class Q, class F>
+    requires looked_up<Q> && std::is_invocable_v<F&, const V&>
+  bool read(const Q& key, F&& f) const {
+    return find(key, f);
+  }
+
+  /// Sets the value.
+  void store(K key, V value)
+    requires std::move_constructible<V>
+  {
+    shard& s = shard_of(key);
+    const std::lock_guard held(s.lock);
+    if constexpr (std::is_move_assignable_v<V>) {
+      s.entries.insert_or_assign(std::move(key), std::move(value));
+    } else {
+      s.entries.erase(key);
+      s.entries.emplace(std::move(key), std::move(value));
+    }
+  }
+  /// Stores V(args...) if the key is not there; returns whether it did.
+  template <class... Args>
+    requires std::constructible_from<V, Args...>
+  bool insert(K key, Args&&... args) {
+    shard& s = shard_of(key);
+    const std::lock_guard held(s.lock);
+    return s.entries.try_emplace(std::move(key), std::forward<Args>(args)...).second;
+  }
+
+  /// Calls `f(V&)` for the key's value, which is V() if it was not there; returns what f returns.
+  template <class F>
+    requires std::default_initializable<V> && std::is_invocable_v<F&, V&>
+  decltype(auto) update(K key, F&& f) {
+    static_assert(!std::is_reference_v<std::invoke_result_t<F&, V&>>,
+                  "weft: sharded_map::update(key, f): f must return a copy: others may change it");
+    shard& s = shard_of(key);
+    const std::lock_guard held(s.lock);
+    return f(s.entries.try_emplace(std::move(key)).first->second);
+  }
+  /// Calls `f(V&)` if the key is there; returns whether it was.
+  template <class F>
+    requires std::is_invocable_v<F&, V&>
+  bool modify(const K& key, F&& f) {
+    shard& s = shard_of(key);
+    const std::lock_guard held(s.lock);
+    const auto at = s.entries.find(key);
+    if (at == s.entries.end()) return false;
+    f(at->second);
+    return true;
+  }
+  /// Calls `f(std::optional<V>&)` with the value, or nothing if the key is not there. What is in it
+  /// afterwards becomes the value; nothing: the key is removed. If f throws, the value stays.
+  template <class F>
+    requires std::is_invocable_v<F&, std::optional<V>&> && std::movable<V>
+  void compute(K key, F&& f) {
+    shard& s = shard_of(key);
+    const std::lock_guard held(s.lock);
+    const auto at = s.entries.find(key);
+    std::optional<V> value;
+    if (at == s.entries.end()) {
+      f(value);
+      if (value) s.entries.emplace(std::move(key), std::move(*value));
+      return;
+    }
+    value.emplace(std::move(at->second));
+    try {
+      f(value);
+    } catch (...) {
+      if (value) at->second = std::move(*value);
+      throw;
+    }
+    if (value)
+      at->second = std::move(*value);
+    else
+      s.entries.erase(at);
+  }
+
+  /// Removes the key; returns whether it was there.
+  bool erase(const K& key) {
+    return erase_if(key, [](const V&) { return true; });
+  }
+  /// Removes the key if it is there and `f(const V&)` says so; returns whether it did.
+  template <class F>
+    requires std::is_invocable_r_v<bool, F&, const V&>
+  bool erase_if(const K& key, F&& f) {
+    shard& s = shard_of(key);
+    typename plain_map::node_type gone;  // destroyed when the lock is free
+    const std::lock_guard held(s.lock);
+    const auto at = s.entries.find(key);
+    if (at == s.entries.end() || !f(std::as_const(at->second))) return false;
+    gone = s.entries.extract(at);
+    return true;
+  }
+
+  /// Calls `f(const K&, V&)` for each entry under its shard's lock, until it returns false (or to
+  /// the end, if it returns nothing). An entry that is there all along is seen once.
+  template <class F>
+    requires std::is_invocable_v<F&, const K&, V&>
+  void for_each(F&& f) {
+    for (shard& s : shards_) {
+      const std::lock_guard held(s.lock);
+      for (auto& [key, value] : s.entries) {
+        if constexpr (std::is_convertible_v<std::invoke_result_t<F&, const K&, V&>, bool>) {
+          if (!f(key, value)) return;
+        } else {
+          f(key, value);
+        }
+      }
+    }
+  }
+  /// Shard by shard; entries that come meanwhile may stay.
+  void clear() {
+    for (shard& s : shards_) {
+      plain_map gone(0, hash_, s.entries.key_eq());
+      const std::lock_guard held(s.lock);
+      gone.swap(s.entries);
+    }
+  }
+  /// Shard by shard.
+  [[nodiscard]] size_t size() const {
+    size_t sum = 0;
+    for (const shard& s : shards_) {
+      const std::lock_guard held(s.lock);
+      sum += s.entries.size();
+    }
+    return sum;
+  }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+
+ private:
+  /// Some four for each of 16 cores. More cost a map 128 bytes each, fewer make writers meet.
+  static constexpr size_t shard_count = 64;
+
+  struct alignas(64) shard {
+    mutable mutex lock;
+    plain_map entries;  // under lock
+  };
+
+  template <class Q>
+  [[nodiscard]] const shard& shard_of(const Q& key) const {
+    // The upper half: the plain map uses the hash itself.
+    return shards_[rt::spread_hash(hash_(key)) >> 32 & (shard_count - 1)];
+  }
+  template <class Q>
+  [[nodiscard]] shard& shard_of(const Q& key) {
+    return const_cast<shard&>(std::as_const(*this).shard_of(key));
+  }
+  template <class Q, class F>
+  bool find(const Q& key, F&& f) const {
+    const shard& s = shard_of(key);
+    const std::lock_guard held(s.lock);
+    const auto at = s.entries.find(key);
+    if (at == s.entries.end()) return false;
+    f(at->second);
+    return true;
+  }
+  template <class Q>
+  [[nodiscard]] std::optional<V> load_key(const Q& key) const {
+    std::optional<V> copy;
+    find(key, [&copy](const V& value) { copy.emplace(value); });
+    return copy;
+  }
+
+  [[no_unique_address]] Hash hash_{};
+  shard shards_[shard_count];
+};
+
+}  // namespace weft
