@@ -144,8 +144,10 @@ struct entry {
   void (*run)(const call&);
 };
 
-/// main() of every program: finds the row and runs it. Exit code 64 means "no such row".
-inline int dispatch(int argc, char** argv, std::span<const entry> rows) {
+/// main() of every program: finds the row and runs it. Exit code 64 means "no such row". `others`
+/// runs rows whose names say more than a name, or returns false.
+inline int dispatch(int argc, char** argv, std::span<const entry> rows,
+                    bool (*others)(const call&) = nullptr) {
   if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
     for (const entry& row : rows) std::printf("%s\n", row.name);
     return 0;
@@ -161,6 +163,7 @@ inline int dispatch(int argc, char** argv, std::span<const entry> rows) {
       return 0;
     }
   }
+  if (others != nullptr && others(how)) return 0;
   std::fprintf(stderr, "%s: no row named '%s'\n", argv[0], argv[1]);
   return 64;
 }

@@ -110,6 +110,10 @@ var rows = map[string]func(call){
 	"select_4":        func(c call) { selectOver(c, 4) },
 	"select_idle":     selectIdle,
 	"mutex_8":         mutex8,
+	"hot_key":         hotKey,
+	"value_read":      valueRead,
+	"story_rw_mutex":  storyRWMutex,
+	"story_sync_map":  storySyncMap,
 	"pool_192":        pool192,
 	"new_192":         new192,
 	"list_192_mutex":  list192Mutex,
@@ -148,11 +152,14 @@ func main() {
 	if len(os.Args) > 3 {
 		c.scale, _ = strconv.ParseFloat(os.Args[3], 64)
 	}
+	runtime.GOMAXPROCS(c.procs)
 	run, ok := rows[c.row]
+	if !ok && mapCells(c) {
+		return
+	}
 	if !ok {
 		fmt.Fprintf(os.Stderr, "gobench: no row named %q\n", c.row)
 		os.Exit(64)
 	}
-	runtime.GOMAXPROCS(c.procs)
 	run(c)
 }

@@ -29,7 +29,7 @@ def build(log):
     subprocess.run(["cmake", "--preset", "bench"], check=True, **quiet)
     failed = []
     for target in ("weft-bench", "floor-bench", "boost-bench", "weft-kv", "alloc-bench",
-                   "churn-bench", "churn-weft-bench", "misuse-bench", "weft_malloc_preload"):
+                   "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench", "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
                           **quiet).returncode != 0:
             failed.append(target)
@@ -47,7 +47,7 @@ class Programs:
     """Where the programs are, and how they are called."""
 
     names = {"weft": "weft-bench", "go": "gobench", "boost": "boost-bench",
-             "floor": "floor-bench"}
+             "floor": "floor-bench", "peers": "peer-bench"}
 
     def __init__(self, directory):
         self.directory = Path(directory)

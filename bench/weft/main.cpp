@@ -21,6 +21,11 @@ constexpr bench::entry rows[] = {
     {"new_192", bench::new_192},
     {"list_192_mutex", bench::list_192_mutex},
     {"list_192_local", bench::list_192_local},
+    {"hot_key", bench::hot_key},
+    {"value_read", bench::value_read},
+    {"story_rw_mutex", bench::story_rw_mutex},
+    {"story_sharded_map", bench::story_sharded_map},
+    {"story_sync_map", bench::story_sync_map},
     {"rw_read", bench::rw_read},
     {"rw_read_mostly", bench::rw_read_mostly},
     {"rw_read_write", bench::rw_read_write},
@@ -40,4 +45,4 @@ constexpr bench::entry rows[] = {
 
 }  // namespace
 
-int main(int argc, char** argv) { return bench::dispatch(argc, argv, rows); }
+int main(int argc, char** argv) { return bench::dispatch(argc, argv, rows, bench::map_cells); }

@@ -36,6 +36,13 @@ void pool_192(const call& how);
 void new_192(const call& how);
 void list_192_mutex(const call& how);
 void list_192_local(const call& how);
+void hot_key(const call& how);
+void value_read(const call& how);
+void story_rw_mutex(const call& how);
+void story_sharded_map(const call& how);
+void story_sync_map(const call& how);
+/// Rows map:...; false if this is none.
+bool map_cells(const call& how);
 void rw_read(const call& how);
 void rw_read_mostly(const call& how);
 void rw_read_write(const call& how);

@@ -38,6 +38,8 @@ const char* name_of(part which) {
       "`mutex`",
       "semaphore",
       "`pool`",
+      "epoch reclamation",
+      "`sync_map`",
       "timers' state",
       "netpoll's descriptor state",
       "guests' futex parking",

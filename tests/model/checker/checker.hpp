@@ -113,6 +113,8 @@ enum class part : uint8_t {
   mutex,
   semaphore,
   pool,
+  reclamation,
+  sync_map,
   timers,
   netpoll,
   guests,

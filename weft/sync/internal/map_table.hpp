@@ -39,12 +39,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <utility>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/zeroed_memory.hpp"
 #include "weft/sched/internal/read_section.hpp"
 #include "weft/sync/internal/garbage.hpp"
 #include "weft/sync/mutex.hpp"
@@ -78,20 +78,23 @@ struct map_table : retired {
   /// Null when there is no memory.
   [[nodiscard]] static map_table* make(size_t bucket_count, size_t stripes) noexcept {
     static_assert(sizeof(map_table) % alignof(map_bucket) == 0);
-    // calloc: a large table's pages come zeroed and are not touched before they are used.
-    void* memory = std::calloc(1, sizeof(map_table) + bucket_count * sizeof(map_bucket));
+    void* memory = zeroed_allocate(bytes(bucket_count));
     return memory != nullptr ? new (memory) map_table(bucket_count, stripes) : nullptr;
   }
   static void free(map_table* table) noexcept {
+    const size_t size = bytes(table->bucket_count());
     table->~map_table();
-    std::free(table);
+    zeroed_free(table, size);
   }
 
   [[nodiscard]] map_bucket& bucket(uint64_t hash) noexcept {
-    // A null pointer is all zeros: calloc has made them.
+    // A null pointer is all zeros.
     return std::launder(reinterpret_cast<map_bucket*>(this + 1))[hash & mask];
   }
   [[nodiscard]] size_t bucket_count() const noexcept { return mask + 1; }
+  [[nodiscard]] static size_t bytes(size_t bucket_count) noexcept {
+    return sizeof(map_table) + bucket_count * sizeof(map_bucket);
+  }
 
   const size_t mask;
   /// Set once, null before. release: the table behind it; partner: the acquire in find().
