@@ -29,7 +29,8 @@ def build(log):
     subprocess.run(["cmake", "--preset", "bench"], check=True, **quiet)
     failed = []
     for target in ("weft-bench", "floor-bench", "boost-bench", "weft-kv", "alloc-bench",
-                   "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench", "weft_malloc_preload"):
+                   "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench",
+                   "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
                           **quiet).returncode != 0:
             failed.append(target)

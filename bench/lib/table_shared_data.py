@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared data: the published table (one hot key), the matrix of maps, and the risk-profile cache."""
+"""Shared data: the published table (one hot key), the matrix of maps, the cache of profiles."""
 
 TITLE = "Shared data: sync_map, RWMutex + map, atomic_value"
 TARGETS = ["weft-bench", "peer-bench"]
