@@ -5,6 +5,7 @@
 #include <new>
 
 #include "weft/base/futex_mutex.hpp"
+#include "weft/base/race.hpp"
 #include "weft/heap/internal/central.hpp"
 #include "weft/heap/internal/encoding.hpp"
 #include "weft/heap/internal/heap_errors.hpp"
@@ -48,11 +49,14 @@ bool carve(mspan* s) noexcept {
   if (count == 0) count = 1;
   const uint32_t left = (whole - carved) / s->object_bytes;
   if (count > left) count = left;
+  // The pages may be known to another thread, and the objects be handed out by a third one.
+  if constexpr (race_enabled) race_acquire(&arena);  // partner: free_fast()
   // Backwards, so that they are handed out in the order of their addresses.
   for (uint32_t i = count; i-- > 0;) {
     auto* object = reinterpret_cast<free_object*>(s->base + carved + i * s->object_bytes);
     object->mark = mark_of(object);
     push_free(s, object);
+    if constexpr (race_enabled) race_release(object);  // partner: heap_allocate()
   }
   s->carved_bytes.store(carved + count * s->object_bytes, relaxed);
   return true;

@@ -10,6 +10,7 @@
 #include "weft/base/futex_mutex.hpp"
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
+#include "weft/base/race.hpp"
 #include "weft/base/report_writer.hpp"
 #include "weft/base/sanitizer.hpp"
 #include "weft/heap/internal/background.hpp"
@@ -196,7 +197,14 @@ void split(mspan* s, size_t count) noexcept {
   make_free(rest);
 }
 
+/// Frees happen before what takes their pages does with them, under whatever address. Coarse: each
+/// free before each later taker of pages.
+void race_take() noexcept {
+  if constexpr (race_enabled) race_acquire(&arena);  // partner: free_fast()
+}
+
 void use(mspan* s, span_state state) noexcept {
+  race_take();
   s->state = state;
   s->zero = s->dirty_pages == 0;
   s->dirty_pages = 0;
@@ -380,6 +388,7 @@ bool resize_pages(mspan* s, size_t count) noexcept {
   kept_lock_scope hold(heap_lock);
   const size_t had = s->pages;
   if (count <= had) {
+    if constexpr (race_enabled) race_release(&arena);  // as a free of the rest
     s->dirty_pages = had;
     split(s, count);
     s->dirty_pages = 0;
@@ -388,6 +397,7 @@ bool resize_pages(mspan* s, size_t count) noexcept {
   }
   mspan* after = free_neighbour(s->base + (had << heap_page_shift));
   if (after == nullptr || had + after->pages < count) return false;
+  race_take();
   unlist_run(after);
   split(after, count - had);
   s->pages = static_cast<uint32_t>(count);

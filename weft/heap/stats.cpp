@@ -25,7 +25,9 @@ static_assert(size_class_count <= heap_statistics::classes_max);
 /// A word that its owner may be writing: some value that it had.
 template <class T>
 T peek(const T& word) noexcept {
-  return __atomic_load_n(&word, __ATOMIC_RELAXED);
+  T seen;
+  __atomic_load(&word, &seen, __ATOMIC_RELAXED);
+  return seen;
 }
 
 void add_small(heap_statistics& sums, const mspan* s) noexcept {

@@ -35,9 +35,13 @@ void free_sized_slow(void* object, size_t bytes) noexcept;
 }
 
 inline void free_fast(void* freed) noexcept {
-  // A free happens before the allocation that hands the same memory out again.
+  // A free happens before the allocation that hands the same memory out again: as the same object,
+  // or, when its span was given back, as a part of something else.
   if constexpr (race_enabled)
-    if (freed != nullptr) race_release(freed);
+    if (freed != nullptr) {
+      race_release(freed);
+      race_release(&arena);  // partner: take_pages()
+    }
   const auto address = reinterpret_cast<uintptr_t>(freed);
   mspan* s = span_of(address);
   mcache* cache = this_cache;
