@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
       {"malloc_large", bench::malloc_large},
       {"mstress", bench::mstress},
       {"cfrac", bench::cfrac},
+      {"prof", bench::prof},
   };
   return bench::dispatch(argc, argv, rows);
 }

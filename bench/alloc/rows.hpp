@@ -55,5 +55,6 @@ void xmalloc(const call& how);
 void malloc_large(const call& how);
 void mstress(const call& how);
 void cfrac(const call& how);
+void prof(const call& how);
 
 }  // namespace bench

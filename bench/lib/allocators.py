@@ -32,13 +32,22 @@ class AllocRow:
     scale: float = 1.0
     program: str = "alloc-bench"
     debug: str = ""  # WEFT_DEBUG, of ours
+    against: tuple[tuple[str, str], ...] = ()  # ours with another WEFT_DEBUG: (peer, that)
+    share: float = 1.0  # of the program's count: for what is slow
     rounds: int = 1000  # in which it takes part: one is enough for what does not vary
     recorded: dict[str, str] = field(default_factory=dict)
     note: str = ""
 
     @property
+    def key(self):
+        """Rows of the same key share their runs."""
+        return self.program_row, self.procs, self.debug
+
+    @property
     def name(self):
         suffix = "" if self.metric in ("cpu", "wall") else f"_{self.metric}"
+        if self.debug and self.program_row != "misuse":
+            suffix += "_checked"
         return f"malloc_{self.program_row}{suffix}@{self.procs}"
 
 
@@ -77,6 +86,18 @@ def alloc_rows():
         AllocRow("big numbers of many short-lived objects (cfrac)", "cfrac", 1, "cpu", "us", (),
                  times(1.0, "tcmalloc"), scale=1e-3,
                  note="A factoring program of our own, one step of it."),
+        AllocRow("24 calls deep, 200,000 live: sampling one per 512 KiB", "prof", 1, "cpu", "ns",
+                 times(1.03, "unsampled"), times(1.01, "unsampled"),
+                 against=(("unsampled", "memprofilerate=0"),),
+                 recorded={"glibc": "528", "jemalloc": "119", "tcmalloc": "124",
+                           "mimalloc 3": "189"},
+                 note="Ours with and without sampling (WEFT_DEBUG=memprofilerate=0); the others "
+                      "do not sample. As recorded, sampling cost jemalloc 1.13, gperftools 1.33, "
+                      "Go 0.99."),
+        AllocRow("malloc + free, 16 to 256 B: with heapcheck", "pair", 1, "cpu", "ns", (),
+                 times(1.25, "unchecked"), debug="heapcheck=1", against=(("unchecked", ""),),
+                 share=0.01,
+                 note="Ours with WEFT_DEBUG=heapcheck=1 against ours without."),
         AllocRow("mstress, 2 threads", "mstress", 2, "wall", "ns", (), times(1.0, "tcmalloc")),
         *(AllocRow(f"peak resident memory: {name}", name, procs, "peak_mb", "MB", best(1.5),
                    best(1.15))
@@ -103,34 +124,34 @@ def run(programs_dir, row, contestant, scale, timeout):
     """One measurement of `contestant`: as programs.Programs.run()."""
     program = row.program
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    ours = {"weft": row.debug, **dict(row.against)}
     if contestant == "weft" and program == "churn-bench":
         program = "churn-weft-bench"
-    elif contestant == "weft":
+    elif contestant in ours:
         library = Path(programs_dir.directory).parent / "libweft_malloc.so"
         if not library.exists():
             return "libweft_malloc.so is not built"
         environment["LD_PRELOAD"] = str(library)
-        environment["WEFT_DEBUG"] = row.debug
+        environment["WEFT_DEBUG"] = ours[contestant]
     elif PEERS[contestant]:
         library = find_library(PEERS[contestant])
         if library is None:
             return f"not installed ({PACKAGES[contestant]})"
         environment["LD_PRELOAD"] = library
-    return programs_dir.start(programs_dir.directory / program, row.program_row, row.procs, scale,
-                              timeout, environment)
+    return programs_dir.start(programs_dir.directory / program, row.program_row, row.procs,
+                              scale * row.share, timeout, environment)
 
 
 def run_all(table, samples, turn, programs_dir, scale, timeout, complain):
-    """A round: each program's row once with each allocator. Fills samples[row, procs][name]."""
+    """A round: each program's row once with each allocator. Fills samples[row.key][name]."""
     done = set()
     for row in table:
-        key = (row.program_row, row.procs)
-        if key in done or turn >= row.rounds:
+        if row.key in done or turn >= row.rounds:
             continue
-        done.add(key)
-        names = ["weft", *PEERS]
+        done.add(row.key)
+        names = ["weft", *dict(row.against), *PEERS]
         for name in names if turn % 2 == 0 else reversed(names):
             got = run(programs_dir, row, name, scale, timeout)
-            samples.setdefault(key, {}).setdefault(name, []).append(got)
+            samples.setdefault(row.key, {}).setdefault(name, []).append(got)
             if isinstance(got, str):
                 complain(f"{name} {row.program_row}: failed: {got}")

@@ -119,16 +119,17 @@ def resp_line(row, samples):
 
 def alloc_line(row, samples):
     peers = tuple(allocators.PEERS)
-    rounds = samples.get((row.program_row, row.procs), {})
+    rounds = samples.get(row.key, {})
+    others = (*peers, *dict(row.against))
     values = {name: values_of(rounds.get(name), row.metric, row.scale)
-              for name in ("weft", *peers)}
+              for name in ("weft", *others)}
     numbers = [[value for value in in_round if isinstance(value, (int, float))]
                for in_round in zip(*(values[peer] for peer in peers))]
     values[allocators.BEST] = [min(in_round, default=None) for in_round in numbers]
     line = Line(row.name, row.title, row.unit,
                 {name: middle_of(entries) for name, entries in values.items()},
                 {peer: ratios_of(values["weft"], values[peer])
-                 for peer in (*peers, allocators.BEST)},
+                 for peer in (*others, allocators.BEST)},
                 row.bar, row.goal,
                 [v for v in values["weft"] if isinstance(v, (int, float))], row.recorded, row.note,
                 peers=peers)
