@@ -67,5 +67,10 @@ struct unwind_frame {
 /// a call (the call is found at pc - 1, as in Go's runtime.Callers). Returns how many, up to `max`.
 WEFT_API size_t unwind(const unwind_frame& start, stack_bounds stack, uintptr_t* pcs,
                        size_t max) noexcept;
+/// The same for profilers, which walk the same code again and again: rows of the tables are
+/// remembered, a few nanoseconds a frame. Not for reports: it may be wrong about code that was
+/// loaded where other code had been unloaded.
+WEFT_API size_t unwind_quick(const unwind_frame& start, stack_bounds stack, uintptr_t* pcs,
+                             size_t max) noexcept;
 
 }  // namespace weft::rt

@@ -6,11 +6,13 @@
 #include <pthread.h>
 #include <ucontext.h>
 
+#include <atomic>
 #include <csetjmp>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "weft/base/atomic.hpp"
@@ -46,8 +48,21 @@ struct walk {
 };
 walk last;
 
+// The quick walk must say the same, with its rows looked up (first) and remembered.
+void compare_quick(const unwind_frame& from) {
+  for (int round = 0; round < 2; ++round) {
+    walk quick;
+    quick.count = unwind_quick(from, thread_bounds(), quick.pcs, 64);
+    if (quick.count != last.count ||
+        std::memcmp(quick.pcs, last.pcs, last.count * sizeof(uintptr_t)) != 0)
+      ADD_FAILURE() << "unwind_quick: " << quick.count << " frames, not " << last.count;
+  }
+}
+
 [[gnu::noinline]] void record() {
-  last.count = unwind(unwind_frame_here(), thread_bounds(), last.pcs, 64);
+  const unwind_frame from = unwind_frame_here();
+  last.count = unwind(from, thread_bounds(), last.pcs, 64);
+  compare_quick(from);
   asm volatile("");
 }
 [[gnu::noinline]] void inner() {
@@ -81,6 +96,28 @@ int compare_and_record(const void* a, const void* b) {
 TEST(unwind, passes_through_a_library_without_frame_pointers) {
   sort_two();
   EXPECT_TRUE(last.passes(sort_two));
+}
+
+TEST(unwind, quick_walks_on_many_threads) {
+  // Entries of the shared table are written and read at once; each walk is whole all the same.
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&wrong] {
+      const unwind_frame from = unwind_frame_here();
+      const stack_bounds bounds = thread_bounds();
+      walk exact;
+      exact.count = unwind(from, bounds, exact.pcs, 64);
+      for (int i = 0; i < 20'000; ++i) {
+        walk quick;
+        quick.count = unwind_quick(from, bounds, quick.pcs, 64);
+        if (quick.count != exact.count ||
+            std::memcmp(quick.pcs, exact.pcs, exact.count * sizeof(uintptr_t)) != 0)
+          ++wrong;
+      }
+    });
+  for (auto& t : threads) t.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(unwind, respects_max) {
