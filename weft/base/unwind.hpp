@@ -60,6 +60,20 @@ struct unwind_frame {
 /// The caller of the function that calls this.
 [[nodiscard]] WEFT_API unwind_frame unwind_frame_here() noexcept;
 
+/// The caller of the function that this is inlined into, without a look at tables where that can
+/// be. Only in Weft's own code, which keeps frame pointers.
+[[gnu::always_inline]] inline unwind_frame unwind_frame_of_caller() noexcept {
+#if defined(__x86_64__)
+  const auto* fp = static_cast<const uintptr_t*>(__builtin_frame_address(0));
+  unwind_frame frame = unwind_frame_at(fp[1], reinterpret_cast<uintptr_t>(fp + 2), fp[0]);
+  frame.exact = false;
+  return frame;
+#else
+  // AArch64 keeps the record at the bottom of a frame of unknown size.
+  return unwind_frame_here();
+#endif
+}
+
 /// Moves to the caller's frame. False: there is none, or it cannot be found.
 [[nodiscard]] WEFT_API bool unwind_step(unwind_frame& frame, stack_bounds stack) noexcept;
 

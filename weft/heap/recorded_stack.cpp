@@ -119,26 +119,9 @@ bool heaps_frame(uintptr_t pc) noexcept {
 
 }  // namespace
 
-namespace {
-
-/// The caller of the function that this is inlined into.
-__attribute__((always_inline)) inline unwind_frame frame_of_caller() noexcept {
-#if defined(__x86_64__)
-  // Weft's own code keeps frame pointers: no table is needed for this step.
-  const auto* fp = static_cast<const uintptr_t*>(__builtin_frame_address(0));
-  unwind_frame frame = unwind_frame_at(fp[1], reinterpret_cast<uintptr_t>(fp + 2), fp[0]);
-  frame.exact = false;
-  return frame;
-#else
-  return unwind_frame_here();
-#endif
-}
-
-}  // namespace
-
 __attribute__((noinline)) recorded_stack* record_stack_here() noexcept {
   uintptr_t pcs[recorded_frames_max];
-  const unwind_frame frame = frame_of_caller();
+  const unwind_frame frame = unwind_frame_of_caller();
   const size_t depth = unwind_quick(frame, stack_around(frame.sp()), pcs, recorded_frames_max);
   const uint64_t hash = hash_of(pcs, depth);
   recorded_stack* found = find(table[hash % buckets].load(acquire), hash, pcs, depth);
