@@ -87,8 +87,9 @@ void measure(const call& how, const load& of, Map& map, const Together& together
   for (uint32_t i = 0; i < of.keys; ++i) map.store(key_of(i), i);
   const int64_t ops = how.count(of.keys > 1000 ? 300'000 : 1'000'000, 64);
   result out{how};
-  double wall = 0;
-  double cpu = 0;
+  double first_wall = 0;  // of one worker, loads only
+  double first_cpu = 0;   // of one worker
+  double most_at_64 = 0;  // of CPU time, against one worker
   for (const uint32_t loads : {100U, 99U, 95U, 70U, 50U}) {
     for (const uint32_t workers : {1U, 2U, 8U, 64U}) {
       if (!of.all && (workers == 8 || loads == 99 || loads == 70)) continue;
@@ -100,14 +101,19 @@ void measure(const call& how, const load& of, Map& map, const Together& together
       const int64_t wall_began = wall_ns();
       const int64_t cpu_began = cpu_ns();
       run(ops);
-      wall = static_cast<double>(wall_ns() - wall_began) / static_cast<double>(ops);
-      cpu = static_cast<double>(cpu_ns() - cpu_began) / static_cast<double>(ops);
+      const double wall = static_cast<double>(wall_ns() - wall_began) / static_cast<double>(ops);
+      const double cpu = static_cast<double>(cpu_ns() - cpu_began) / static_cast<double>(ops);
       const std::string cell = std::to_string(loads) + "_" + std::to_string(workers);
       out.value("w_" + cell, wall);
       out.value("c_" + cell, cpu);
+      if (loads == 100 && workers == 1) first_wall = wall;
+      if (loads == 100 && workers == 2) out.value("two_to_one", wall / first_wall);
+      if (workers == 1) first_cpu = cpu;
+      if (workers == 64) most_at_64 = std::max(most_at_64, cpu / first_cpu);
     }
   }
   out.stop(ops);
+  out.value("many_to_one", most_at_64);
   out.print(program);
 }
 

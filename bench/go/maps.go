@@ -122,6 +122,7 @@ func measureMap[M wordMap](c call, m M, keys uint32, zipf, everything bool) {
 	ops := c.count(base, 64)
 	out := newResult(c)
 	out.start()
+	manyToOne := 0.0
 	for _, loads := range []uint32{100, 99, 95, 70, 50} {
 		for _, workers := range []int{1, 2, 8, 64} {
 			if !everything && (workers == 8 || loads == 99 || loads == 70) {
@@ -138,9 +139,15 @@ func measureMap[M wordMap](c call, m M, keys uint32, zipf, everything bool) {
 			cell := fmt.Sprintf("%d_%d", loads, workers)
 			out.values["w_"+cell] = float64(wallNS()-wall) / float64(ops)
 			out.values["c_"+cell] = float64(cpuNS()-cpu) / float64(ops)
+			if workers == 64 {
+				one := out.values[fmt.Sprintf("c_%d_1", loads)]
+				manyToOne = max(manyToOne, out.values["c_"+cell]/one)
+			}
 		}
 	}
 	out.stop(ops)
+	out.values["two_to_one"] = out.values["w_100_2"] / out.values["w_100_1"]
+	out.values["many_to_one"] = manyToOne
 	out.print()
 }
 

@@ -154,6 +154,7 @@ def core_rows():
             recorded={"Go": "245-403", "libgo": "1363", "Photon": "472", "Boost": "407",
                       "Tokio": "435"}),
         *fairness_rows(),
+        *map_rows(),
         Row("crash report, 100,000 goroutines grouped", "crash_report_100k", 1, "report_ms", "ms",
             absolute(1000), absolute(300),
             note="A panic with WEFT_TRACEBACK=all, to the report's last byte. Go prints each "
@@ -179,6 +180,32 @@ def fairness_rows():
             times(1.5, "go"), times(1.0, "go"), boost=True,
             floor=Floor(constant=10.0) if "spin" in name else None, recorded=recorded)
         for name, text, recorded in kinds
+    ]
+
+
+def map_rows():
+    go = lambda amount: times(amount, "go")
+    small, large = "map:sync_map:1k:zipf:few", "map:sync_map:1M:uniform:few"
+    return [
+        Row("sync_map, 1,000 keys, loads", small, 2, "c_100_1", "ns", go(0.7), go(0.5),
+            recorded={"Go": "36", "typed trie": "17", "parlayhash": "19",
+                      "concurrent_flat_map": "31", "shared_mutex": "36"},
+            note="CPU time of one goroutine, beside Go's sync.Map, as in the rows below."),
+        Row("the same, 2 goroutines against 1, wall", small, 2, "two_to_one", "x",
+            absolute(0.7), absolute(0.6), recorded={"Go": "0.53", "parlayhash": "0.56",
+                                                    "concurrent_flat_map": "1.2"}),
+        Row("sync_map, 1,000 keys, 5 % stores", small, 2, "c_95_1", "ns", go(0.7), go(0.5),
+            recorded={"Go": "37", "parlayhash": "20", "concurrent_flat_map": "30"}),
+        Row("sync_map, 1,000 keys, 50 % stores", small, 2, "c_50_1", "ns", go(0.5), go(0.3),
+            recorded={"Go": "120", "parlayhash": "45", "concurrent_flat_map": "30"}),
+        Row("sync_map, 1,000,000 keys, loads", large, 2, "c_100_1", "ns", go(0.3),
+            recorded={"Go": "758", "Go RWMutex + map": "110", "parlayhash": "88"}),
+        Row("sync_map, 64 goroutines against 1, most CPU", small, 2, "many_to_one", "x",
+            absolute(1.5), absolute(1.3)),
+        Row("atomic_value, read of 64 bytes, 1 P", "value_read", 1, "cpu", "ns", go(1.5), go(1.0),
+            recorded={"Go": "1.8", "atomic<shared_ptr>": "28"}),
+        Row("atomic_value, read of 64 bytes, 2 P", "value_read", 2, "wall", "ns", go(1.5), go(1.0),
+            recorded={"Go": "0.9", "atomic<shared_ptr>": "74"}),
     ]
 
 

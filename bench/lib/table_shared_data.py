@@ -51,6 +51,20 @@ def hot_key(programs, scale):
     return "One hot key, loads only, two Ps, wall time.\n\n" + table(head, rows)
 
 
+def wide_values(programs, scale):
+    """Where replacing a value costs more than changing it in place."""
+    rows = []
+    for name in ("sync_map", "sharded_map", "rw_mutex"):
+        got = programs.run("weft", f"map:{name}_256:1k:zipf:all", PROCS, scale, TIMEOUT_S)
+        if isinstance(got, dict):
+            rows.append([name] + [" ".join(number(got[f"w_{r}_{w}"]) for w in WORKERS)
+                                  for r in LOADS])
+        else:
+            rows.append([name, str(got)] + [""] * (len(LOADS) - 1))
+    return ("1k keys, Zipf, values of 256 bytes, of which a store changes one word.\n\n"
+            + table(["map"] + [f"{r} % loads" for r in LOADS], rows))
+
+
 def matrix(programs, scale):
     parts = []
     for keys in ("1k", "1M"):
@@ -90,4 +104,4 @@ def story(programs, scale):
 
 
 def measure(programs, scale):
-    return "\n\n".join((hot_key(programs, scale), matrix(programs, scale), story(programs, scale)))
+    return "\n\n".join(part(programs, scale) for part in (hot_key, matrix, wide_values, story))

@@ -42,6 +42,48 @@ struct rw_mutex_and_map {
   }
 };
 
+/// The same with values of 256 bytes, of which a store changes one word.
+struct wide {
+  uint64_t words[32] = {};
+};
+struct sync_map_of_wide {
+  weft::sync_map<uint64_t, wide> map;
+  uint64_t load(uint64_t k) {
+    uint64_t found = 0;
+    map.read(k, [&](const wide& w) { found = w.words[7]; });
+    return found;
+  }
+  void store(uint64_t k, uint64_t v) {
+    wide next = map.load(k).value_or(wide{});
+    next.words[7] = v;
+    map.store(k, next);
+  }
+};
+struct sharded_map_of_wide {
+  weft::sharded_map<uint64_t, wide> map;
+  uint64_t load(uint64_t k) {
+    uint64_t found = 0;
+    map.read(k, [&](const wide& w) { found = w.words[7]; });
+    return found;
+  }
+  void store(uint64_t k, uint64_t v) {
+    map.update(k, [v](wide& w) { w.words[7] = v; });
+  }
+};
+struct rw_mutex_and_map_of_wide {
+  weft::rw_mutex lock;
+  std::unordered_map<uint64_t, wide> map;
+  uint64_t load(uint64_t k) {
+    const std::shared_lock held(lock);
+    const auto at = map.find(k);
+    return at != map.end() ? at->second.words[7] : 0;
+  }
+  void store(uint64_t k, uint64_t v) {
+    const std::lock_guard held(lock);
+    map[k].words[7] = v;
+  }
+};
+
 const auto in_goroutines = [](uint32_t workers, const auto& f) {
   weft::wait_group all;
   for (uint32_t w = 0; w < workers; ++w) all.go([&f, w] { f(w); });
@@ -83,6 +125,12 @@ bool map_cells(const call& how) {
       measure_map<sharded_map_of_words>(how, of);
     else if (of.kind == "rw_mutex")
       measure_map<rw_mutex_and_map>(how, of);
+    else if (of.kind == "sync_map_256")
+      measure_map<sync_map_of_wide>(how, of);
+    else if (of.kind == "sharded_map_256")
+      measure_map<sharded_map_of_wide>(how, of);
+    else if (of.kind == "rw_mutex_256")
+      measure_map<rw_mutex_and_map_of_wide>(how, of);
     else
       known = false;
   });

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "weft/sched/internal/run_queue.hpp"
 #include "weft/sched/internal/section.hpp"
@@ -162,6 +163,23 @@ void pool(int count) {
   repeat(count, [&] { p.put(p.get()); });
 }
 
+void sync_map_load(int count) {
+  weft::sync_map<int, int> map;
+  map.store(1, 1);
+  repeat(count, [&] { keep(map.load(1)); });
+}
+
+void sync_map_store(int count) {
+  weft::sync_map<int, int> map;
+  map.store(1, 1);
+  repeat(count, [&] { map.store(1, 2); });
+}
+
+void atomic_value_read(int count) {
+  weft::atomic_value<std::pair<int64_t, int64_t>> value;
+  repeat(count, [&] { keep(value.read([](const auto& v) { return v.second; })); });
+}
+
 void wait_group(int count) {
   weft::wait_group all;
   all.add(1);
@@ -196,6 +214,9 @@ constexpr path alone[] = {
     {"mutex", mutex},
     {"rw_mutex_shared", rw_mutex_shared},
     {"pool", pool},
+    {"sync_map_load", sync_map_load},
+    {"sync_map_store", sync_map_store},
+    {"atomic_value_read", atomic_value_read},
     {"wait_group", wait_group},
     {"timer_cancel", timer_cancel},
 };
