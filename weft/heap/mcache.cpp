@@ -6,8 +6,11 @@
 
 #include "weft/base/futex_mutex.hpp"
 #include "weft/base/race.hpp"
+#include "weft/heap/internal/background.hpp"
 #include "weft/heap/internal/central.hpp"
+#include "weft/heap/internal/checked.hpp"
 #include "weft/heap/internal/encoding.hpp"
+#include "weft/heap/internal/fast_path.hpp"
 #include "weft/heap/internal/heap_errors.hpp"
 #include "weft/heap/internal/sampler.hpp"
 
@@ -27,6 +30,10 @@ constexpr uint32_t post_every = 64;
 // Empty spans that a bin keeps: as many as an eighth of its spans, and one. Fewer would ask the
 // page heap for each round of a program that frees all it has; more would keep memory for nothing.
 constexpr uint32_t empties_share = 8;
+
+// A full span is worth allocating from when this part of its objects came back: fewer cost a slow
+// path for each, more keep memory for nothing.
+constexpr uint32_t wake_share = 8;
 
 // Visits within visits: a visitor posts what it finds for others, and those may be idle, too. What
 // lies deeper waits for the scavenger.
@@ -217,10 +224,11 @@ void* refill(mcache& cache, uint32_t size_class, bool& sampled) noexcept {
       return object;
     }
     if (s != &no_span) {
-      // Full. The first object that comes back is news.
+      // Full. Allocated from again when an eighth of it is free: a span with an object or two
+      // brings us back here at once (as snmalloc's sleeping slabs).
       (void)end_current(bin);
       s->full = true;
-      notify_when_used(s, s->capacity - 1);
+      notify_when_used(s, s->capacity - (s->capacity / wake_share + 1));
       bin.full.push(s);
     }
     mspan* next = bin.partial.pop();
@@ -289,6 +297,13 @@ void free_remote(mcache* cache, mspan* s, free_object* object) noexcept {
   object->next = encode(object, batch.head);
   batch.head = object;
   if (++batch.count >= mcache::batch_objects) post(batch, 0);
+}
+
+void free_other(mcache* cache, mspan* s, free_object* object) noexcept {
+  if (is_sampled(s) || is_checked(s) || background_wanted.load(relaxed)) [[unlikely]]
+    return free_slow(object);
+  object->mark = mark_of(object);
+  free_remote(cache, s, object);
 }
 
 bool claim_cache(mcache* cache) noexcept {

@@ -259,6 +259,7 @@ mspan* merge_both(mspan* s) noexcept {
 }
 
 void give_locked(mspan* s) noexcept {
+  s->carved_bytes.store(0, relaxed);  // a free of what was an object finds none
   used_pages -= s->pages;
   --used_spans;
   s->dirty_pages = s->pages;

@@ -103,7 +103,10 @@ void* refill(mcache& cache, uint32_t size_class, bool& sampled) noexcept;
 void renew_interval(mcache& cache, uint32_t size_class) noexcept;
 /// `s`, an own span that was full, or has no object in use any more.
 void span_changed(mcache& cache, mspan* s) noexcept;
-/// An object of a span that `cache` (null: no cache at all) does not own.
+/// free() of an object in use of a span that `cache` does not own: a remote free, or a sampled or
+/// checked object's.
+void free_other(mcache* cache, mspan* s, free_object* object) noexcept;
+/// A free object of a span that `cache` (null: no cache at all) does not own.
 void free_remote(mcache* cache, mspan* s, free_object* object) noexcept;
 
 }  // namespace weft::rt

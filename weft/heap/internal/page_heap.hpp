@@ -15,8 +15,9 @@
 
 namespace weft::rt {
 
-/// Where the heap's memory lies; constant after heap_start(). Read by every free().
-struct heap_arena {
+/// Where the heap's memory lies; constant after heap_start(). Read by every free(), so nothing that
+/// changes is in its cache line.
+struct alignas(64) heap_arena {
   uintptr_t base = 0;
   size_t bytes = 0;
   mspan* spans = nullptr;

@@ -4,10 +4,8 @@
 // Spans lie in an array of their own, apart from the memory they describe, so a heap overflow does
 // not reach them. Who may write what:
 //
-// * free, left, freed, taken, budget, notify_at, carved_bytes: the owner's thread; when unowned,
-// the
-//   holder of the central lock of its class. Statistics read them meanwhile, and may be off by what
-//   happens then.
+// * the second line, carved_bytes: the owner's thread; when unowned, the holder of the central lock
+//   of its class. Statistics read them meanwhile, and may be off by what happens then.
 // * owner: the owner's thread, to give the span up; that lock's holder, to hand it out. Read by
 //   anyone who frees an object.
 // * state, base, pages, links: the holder of the page heap's lock, while no object is in the span.
@@ -32,37 +30,40 @@ struct free_object {
   uintptr_t mark;  // says that it is free: double frees are told by it
 };
 
+/// Two cache lines. Whoever frees an object reads the first one; the owner writes the second one
+/// each time it allocates or frees. In one line each free by others would wait for it.
 struct alignas(64) mspan {
   /// Null: unowned, so central's, or large. A free by anyone else than the owner is a remote one.
   atomic<mcache*> owner;
   uintptr_t base;
-  free_object* free;  // objects ready to be handed out
   uint32_t object_bytes;
   uint32_t reciprocal;  // ceil(2^32 / object_bytes): index = offset * reciprocal >> 32
-  /// Objects that malloc may still hand out before it looks whether one is to be sampled; below 0
-  /// it takes the slow path. Only counts while the span is current.
-  int32_t left;
-  uint32_t freed;      // objects that came back (remote frees: when they are drained)
-  uint32_t notify_at;  // free() takes the slow path when `freed` gets here
-  /// Of objects that were made free at least once; the rest is untouched. Grows only; relaxed:
-  /// whoever frees an object was given it after it was carved.
+  /// Of objects that were made free at least once; the rest is untouched. Grows only, until the
+  /// pages are given back; 0 if the span is not small. relaxed: whoever frees an object was given
+  /// it after it was carved.
   atomic<uint32_t> carved_bytes;
   uint32_t capacity;
   uint32_t pages;
   uint8_t size_class;
   span_state state;
-  bool listed;  // on the owner's or central's list of spans with free objects
-  bool full;    // on the owner's list of spans without
   /// large: pages never written since they came from the kernel; a calloc needs no memset.
   bool zero;
-  // Second line: only slow paths.
+  void* sample;        // large: its record in the heap profile, or null
+  size_t asked_bytes;  // large: what was asked for, for reports
+
+  alignas(64) free_object* free;  // objects ready to be handed out
+  /// Objects that malloc may still hand out before it looks whether one is to be sampled; below 0
+  /// it takes the slow path. Only counts while the span is current.
+  int32_t left;
+  uint32_t freed;      // objects that came back (remote frees: when they are drained)
+  uint32_t notify_at;  // free() takes the slow path when `freed` gets here
+  uint32_t taken;      // objects handed out before `left` was set to `budget`
+  int32_t budget;
+  bool listed;  // on the owner's or central's list of spans with free objects
+  bool full;    // on the owner's list of spans without
   mspan* next;
   mspan* prev;
-  uint32_t taken;  // objects handed out before `left` was set to `budget`
-  int32_t budget;
-  void* sample;          // large: its record in the heap profile, or null
   uint64_t dirty_pages;  // free: resident ones, as far as known
-  size_t asked_bytes;    // large: what was asked for, for reports
 };
 static_assert(sizeof(mspan) == 128);
 

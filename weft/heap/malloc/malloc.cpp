@@ -24,6 +24,10 @@ void* or_enomem(void* object) noexcept {
   return object;
 }
 
+__attribute__((noinline)) void* malloc_slow(size_t bytes) noexcept {
+  return or_enomem(weft::rt::allocate_slow(bytes));
+}
+
 bool power_of_two(size_t n) noexcept { return n != 0 && (n & (n - 1)) == 0; }
 
 /// operator new: calls the new-handler until there is memory, as the standard says.
@@ -55,7 +59,7 @@ void* new_nothrow(size_t bytes, size_t alignment) noexcept {
 extern "C" {
 
 WEFT_REPLACES void* malloc(size_t bytes) noexcept {
-  return or_enomem(weft::rt::allocate_fast(bytes));
+  return weft::rt::allocate_fast<malloc_slow>(bytes);
 }
 
 WEFT_REPLACES void free(void* object) noexcept { weft::rt::free_fast(object); }
