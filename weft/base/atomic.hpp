@@ -51,6 +51,10 @@ inline void fence(memory_order order) noexcept { std::atomic_thread_fence(order)
 /// there, in the execution that looks for this mutant.
 constexpr bool mutated(const char*) noexcept { return false; }
 
+/// How often something must happen before something else does: twice, there. `times` is a power of
+/// two.
+constexpr uint32_t often(uint32_t times) noexcept { return times; }
+
 /// Orders the compiler only. Partner of a fence that some other thread pays for (membarrier), or of
 /// a signal handler on this thread.
 inline void compiler_fence() noexcept { std::atomic_signal_fence(seq_cst); }

@@ -2,6 +2,7 @@
 // Locks and wait groups on several Ps: contention, and objects that die as early as they may.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "weft/base/sanitizer.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sched/runtime.hpp"
@@ -178,6 +180,156 @@ TEST(Cond, WaitWithoutTheLockThrowsAndLeavesTheQueue) {
 TEST(RwMutex, MayBeGlobal) {
   static weft::rw_mutex global;  // destroyed at exit, after the last run
   const std::lock_guard held(global);
+}
+
+/// Readers on several Ps, and so many that the lock is spread; every now and then a writer.
+template <class F>
+void spread_readers(int writes, F between_reads) {
+  weft::run({.procs = 4}, [&] {
+    weft::rw_mutex m;
+    int64_t a = 0;
+    int64_t b = 0;
+    std::atomic<bool> stop{false};
+    weft::wait_group readers;
+    for (int g = 0; g < 6; ++g)
+      readers.go([&] {
+        while (!stop) {
+          const std::shared_lock held(m);
+          const int64_t seen = a;
+          between_reads();
+          EXPECT_EQ(seen, b);
+        }
+      });
+    for (int i = 0; i < writes; ++i) {
+      for (int k = 0; k < 8000; ++k) {
+        const std::shared_lock held(m);
+        EXPECT_EQ(a, b);
+      }
+      const std::lock_guard held(m);
+      ++a;
+      if (i % 4 == 0) weft::yield();
+      ++b;
+    }
+    stop = true;
+    readers.wait();
+    EXPECT_TRUE(m.try_lock());
+    m.unlock();
+    EXPECT_EQ(a, writes);
+  });
+}
+
+#if WEFT_TSAN || WEFT_ASAN || defined(WEFT_DEBUG_BUILD)
+constexpr int spread_writes = 20;
+#else
+constexpr int spread_writes = 200;
+#endif
+
+TEST(RwMutex, SpreadReadersNeverSeeAWriterAtWork) {
+  spread_readers(spread_writes, [] {});
+}
+
+TEST(RwMutex, SpreadReadersMayMoveBetweenPs) {
+  spread_readers(spread_writes / 4, [] { weft::yield(); });
+}
+
+TEST(RwMutex, SpreadOrNotTriesNeverOverlap) {
+  weft::run({.procs = 4}, [] {
+    weft::rw_mutex m;
+    int64_t plain = 0;
+    std::atomic<int> inside{0};
+    std::atomic<bool> stop{false};
+    weft::wait_group all;
+    for (int g = 0; g < 4; ++g)
+      all.go([&, g] {
+        while (!stop) {
+          if (g == 0 ? m.try_lock_shared() : (m.lock_shared(), true)) {
+            EXPECT_EQ(inside, 0);
+            m.unlock_shared();
+          }
+        }
+      });
+    for (int got = 0; got < 50;) {
+      for (int k = 0; k < 6000; ++k) {
+        m.lock_shared();
+        m.unlock_shared();
+      }
+      if (m.try_lock()) {
+        ++inside;
+        ++plain;
+        --inside;
+        m.unlock();
+        ++got;
+      } else {
+        weft::yield();
+      }
+    }
+    stop = true;
+    all.wait();
+    EXPECT_EQ(plain, 50);
+  });
+}
+
+TEST(RwMutex, PsComeAndGoUnderSpreadReaders) {
+  weft::run({.procs = 2}, [] {
+    weft::rw_mutex m;
+    int64_t a = 0;
+    int64_t b = 0;
+    std::atomic<bool> stop{false};
+    weft::wait_group all;
+    for (int g = 0; g < 6; ++g)
+      all.go([&] {
+        while (!stop) {
+          const std::shared_lock held(m);
+          EXPECT_EQ(a, b);
+        }
+      });
+    std::thread guest([&] {
+      while (!stop) {
+        const std::shared_lock held(m);
+        EXPECT_EQ(a, b);
+      }
+    });
+    for (int i = 0; i < 60; ++i) {
+      weft::maxprocs(1 + i % 5);
+      for (int k = 0; k < 5000; ++k) {
+        const std::shared_lock held(m);
+        EXPECT_EQ(a, b);
+      }
+      const std::lock_guard held(m);
+      ++a;
+      ++b;
+    }
+    stop = true;
+    all.wait();
+    weft::blocking([&] { guest.join(); });
+    EXPECT_EQ(a, 60);
+  });
+}
+
+TEST(RwMutex, ASpreadOneMayDieRightAfterTheWriter) {
+  weft::run({.procs = 4}, [] {
+    for (int round = 0; round < spread_writes; ++round) {
+      auto m = std::make_unique<weft::rw_mutex>();
+      std::atomic<int> ready{0};
+      std::atomic<int> left{3};
+      weft::wait_group readers;
+      for (int g = 0; g < 3; ++g)
+        readers.go([&] {
+          ++ready;
+          while (ready < 3) weft::yield();
+          for (int i = 0; i < 5000; ++i) {
+            m->lock_shared();
+            if (i == 4999) --left;  // this one is the last, and the writer waits for it
+            m->unlock_shared();
+          }
+        });
+      while (left != 0) weft::yield();
+      m->lock();
+      m->unlock();
+      m.reset();
+      readers.wait();
+    }
+  });
 }
 
 TEST(Locks, ForeignThreadsAndGoroutinesTogether) {

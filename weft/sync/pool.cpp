@@ -368,6 +368,7 @@ bool pool_core::make_places(uint32_t procs) noexcept {
     delete[] places;
     return false;
   }
+  race_release(&table_);  // whoever destroys the pool frees what we have made
   auto* table = new (room) pool_table{procs, count, nullptr, places, count - before->count};
   bool published = false;
   {
@@ -435,6 +436,7 @@ pool_core::~pool_core() {
     const kept_lock_scope held(registry.lock);
     registry.leave(*this);
   }
+  race_acquire(&table_);
   const auto destroy = [this](void* item) noexcept {
     race_acquire(item);
     drop_(item);

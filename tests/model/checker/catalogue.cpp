@@ -36,6 +36,7 @@ const char* name_of(part which) {
       "`select`, its lock order",
       "the runtime's lock",
       "`mutex`",
+      "`rw_mutex`",
       "semaphore",
       "`pool`",
       "epoch reclamation",

@@ -111,6 +111,7 @@ enum class part : uint8_t {
   select,
   runtime_lock,
   mutex,
+  rw_mutex,
   semaphore,
   pool,
   reclamation,

@@ -27,6 +27,7 @@
 #include <utility>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/race.hpp"
 
 namespace weft::rt {
 
@@ -37,9 +38,12 @@ class pool_ring {
   [[nodiscard]] static pool_ring* make(uint32_t size) noexcept {
     void* room = ::operator new(sizeof(pool_ring) + size * sizeof(atomic<void*>),
                                 std::align_val_t{alignof(pool_ring)}, std::nothrow);
-    return room == nullptr ? nullptr : new (room) pool_ring(size);
+    if (room == nullptr) return nullptr;
+    race_release(room);  // it may be freed by anyone
+    return new (room) pool_ring(size);
   }
   static void destroy(pool_ring* ring) noexcept {
+    if (ring != nullptr) race_acquire(ring);
     ::operator delete(ring, std::align_val_t{alignof(pool_ring)});
   }
 

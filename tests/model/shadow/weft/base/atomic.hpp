@@ -91,6 +91,7 @@ inline void fence(memory_order order,
   model::fence(order, at);
 }
 inline bool mutated(const char* what) noexcept { return model::left_out(what); }
+constexpr uint32_t often(uint32_t) noexcept { return 2; }
 /// Nothing reorders here but what a mutant holds back (change::late).
 inline void compiler_fence() noexcept {}
 
