@@ -26,15 +26,14 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <memory>  // std::hash, std::equal_to: <functional> would cost everyone 0.1 s
 #include <mutex>
 #include <optional>
-#include <tuple>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 
 #include "weft/base/export.hpp"
+#include "weft/sync/internal/plain_table.hpp"
 #include "weft/sync/internal/spread_hash.hpp"
 #include "weft/sync/mutex.hpp"
 
@@ -49,16 +48,16 @@ class sharded_map {
   template <class Q>
   static constexpr bool looked_up = rt::transparent<Hash> && rt::transparent<Eq>;
   static constexpr bool copies = std::copy_constructible<V>;
-  using plain_map = std::unordered_map<K, V, Hash, Eq>;
+  using table = rt::plain_table<K, V>;
+  using entry = typename table::entry;
 
  public:
   using key_type = K;
   using mapped_type = V;
 
   sharded_map() = default;
-  explicit sharded_map(Hash hash, Eq equal = Eq{}) : hash_(std::move(hash)) {
-    for (shard& s : shards_) s.entries = plain_map(0, hash_, equal);
-  }
+  explicit sharded_map(Hash hash, Eq equal = Eq{})
+      : hash_(std::move(hash)), equal_(std::move(equal)) {}
   sharded_map(const sharded_map&) WEFT_DELETED("weft: a sharded_map is not copied: refer to it");
   sharded_map& operator=(const sharded_map&) = delete;
 
@@ -94,22 +93,32 @@ class sharded_map {
   void store(K key, V value)
     requires std::move_constructible<V>
   {
-    shard& s = shard_of(key);
+    const uint64_t h = hash_key(key);
+    std::unique_ptr<entry> gone;  // destroyed when the lock is free
+    shard& s = shard_of(h);
     const std::lock_guard held(s.lock);
+    entry** link = s.find(h, key, equal_);
     if constexpr (std::is_move_assignable_v<V>) {
-      s.entries.insert_or_assign(std::move(key), std::move(value));
-    } else {
-      s.entries.erase(key);
-      s.entries.emplace(std::move(key), std::move(value));
+      if (link != nullptr) {
+        (*link)->value = std::move(value);
+        return;
+      }
     }
+    auto fresh = std::make_unique<entry>(h, std::move(key), std::move(value));
+    if (link != nullptr) gone.reset(s.entries.unlink(link));
+    add(s, fresh);
   }
   /// Stores V(args...) if the key is not there; returns whether it did.
   template <class... Args>
     requires std::constructible_from<V, Args...>
   bool insert(K key, Args&&... args) {
-    shard& s = shard_of(key);
+    const uint64_t h = hash_key(key);
+    shard& s = shard_of(h);
     const std::lock_guard held(s.lock);
-    return s.entries.try_emplace(std::move(key), std::forward<Args>(args)...).second;
+    if (s.find(h, key, equal_) != nullptr) return false;
+    auto fresh = std::make_unique<entry>(h, std::move(key), std::forward<Args>(args)...);
+    add(s, fresh);
+    return true;
   }
 
   /// Calls `f(V&)` for the key's value, which is V() if it was not there; returns what f returns.
@@ -118,19 +127,23 @@ class sharded_map {
   decltype(auto) update(K key, F&& f) {
     static_assert(!std::is_reference_v<std::invoke_result_t<F&, V&>>,
                   "weft: sharded_map::update(key, f): f must return a copy: others may change it");
-    shard& s = shard_of(key);
+    const uint64_t h = hash_key(key);
+    shard& s = shard_of(h);
     const std::lock_guard held(s.lock);
-    return f(s.entries.try_emplace(std::move(key)).first->second);
+    if (entry** link = s.find(h, key, equal_); link != nullptr) return f((*link)->value);
+    auto fresh = std::make_unique<entry>(h, std::move(key));
+    return f(add(s, fresh).value);
   }
   /// Calls `f(V&)` if the key is there; returns whether it was.
   template <class F>
     requires std::is_invocable_v<F&, V&>
   bool modify(const K& key, F&& f) {
-    shard& s = shard_of(key);
+    const uint64_t h = hash_key(key);
+    shard& s = shard_of(h);
     const std::lock_guard held(s.lock);
-    const auto at = s.entries.find(key);
-    if (at == s.entries.end()) return false;
-    f(at->second);
+    entry** link = s.find(h, key, equal_);
+    if (link == nullptr) return false;
+    f((*link)->value);
     return true;
   }
   /// Calls `f(std::optional<V>&)` with the value, or nothing if the key is not there. What is in it
@@ -138,26 +151,30 @@ class sharded_map {
   template <class F>
     requires std::is_invocable_v<F&, std::optional<V>&> && std::movable<V>
   void compute(K key, F&& f) {
-    shard& s = shard_of(key);
+    const uint64_t h = hash_key(key);
+    std::unique_ptr<entry> gone;  // destroyed when the lock is free
+    shard& s = shard_of(h);
     const std::lock_guard held(s.lock);
-    const auto at = s.entries.find(key);
+    entry** link = s.find(h, key, equal_);
     std::optional<V> value;
-    if (at == s.entries.end()) {
+    if (link == nullptr) {
       f(value);
-      if (value) s.entries.emplace(std::move(key), std::move(*value));
+      if (!value) return;
+      auto fresh = std::make_unique<entry>(h, std::move(key), std::move(*value));
+      add(s, fresh);
       return;
     }
-    value.emplace(std::move(at->second));
+    value.emplace(std::move((*link)->value));
     try {
       f(value);
     } catch (...) {
-      if (value) at->second = std::move(*value);
+      if (value) (*link)->value = std::move(*value);
       throw;
     }
     if (value)
-      at->second = std::move(*value);
+      (*link)->value = std::move(*value);
     else
-      s.entries.erase(at);
+      gone.reset(s.entries.unlink(link));
   }
 
   /// Removes the key; returns whether it was there.
@@ -168,12 +185,13 @@ class sharded_map {
   template <class F>
     requires std::is_invocable_r_v<bool, F&, const V&>
   bool erase_if(const K& key, F&& f) {
-    shard& s = shard_of(key);
-    typename plain_map::node_type gone;  // destroyed when the lock is free
+    const uint64_t h = hash_key(key);
+    std::unique_ptr<entry> gone;  // destroyed when the lock is free
+    shard& s = shard_of(h);
     const std::lock_guard held(s.lock);
-    const auto at = s.entries.find(key);
-    if (at == s.entries.end() || !f(std::as_const(at->second))) return false;
-    gone = s.entries.extract(at);
+    entry** link = s.find(h, key, equal_);
+    if (link == nullptr || !f(std::as_const((*link)->value))) return false;
+    gone.reset(s.entries.unlink(link));
     return true;
   }
 
@@ -182,21 +200,23 @@ class sharded_map {
   template <class F>
     requires std::is_invocable_v<F&, const K&, V&>
   void for_each(F&& f) {
-    for (shard& s : shards_) {
+    bool goes_on = true;
+    for (size_t i = 0; i < shard_count && goes_on; ++i) {
+      shard& s = shards_[i];
       const std::lock_guard held(s.lock);
-      for (auto& [key, value] : s.entries) {
-        if constexpr (std::is_convertible_v<std::invoke_result_t<F&, const K&, V&>, bool>) {
-          if (!f(key, value)) return;
-        } else {
-          f(key, value);
-        }
-      }
+      s.entries.each([&](entry& e) {
+        if constexpr (std::is_convertible_v<std::invoke_result_t<F&, const K&, V&>, bool>)
+          goes_on = static_cast<bool>(f(e.key, e.value));
+        else
+          f(e.key, e.value);
+        return goes_on;
+      });
     }
   }
   /// Shard by shard; entries that come meanwhile may stay.
   void clear() {
     for (shard& s : shards_) {
-      plain_map gone(0, hash_, s.entries.key_eq());
+      table gone;  // destroyed when the lock is free
       const std::lock_guard held(s.lock);
       gone.swap(s.entries);
     }
@@ -217,26 +237,37 @@ class sharded_map {
   static constexpr size_t shard_count = 64;
 
   struct alignas(64) shard {
+    template <class Q>
+    [[nodiscard]] entry** find(uint64_t h, const Q& key, const Eq& equal) const {
+      return entries.find(h, [&](const K& k) { return static_cast<bool>(equal(k, key)); });
+    }
     mutable mutex lock;
-    plain_map entries;  // under lock
+    table entries;  // under lock
   };
 
   template <class Q>
-  [[nodiscard]] const shard& shard_of(const Q& key) const {
-    // The upper half: the plain map uses the hash itself.
-    return shards_[rt::spread_hash(hash_(key)) >> 32 & (shard_count - 1)];
+  [[nodiscard]] uint64_t hash_key(const Q& key) const {
+    return rt::spread_hash(hash_(key));
   }
-  template <class Q>
-  [[nodiscard]] shard& shard_of(const Q& key) {
-    return const_cast<shard&>(std::as_const(*this).shard_of(key));
+  /// By the upper half: the table below uses the lower bits.
+  [[nodiscard]] const shard& shard_of(uint64_t hash) const noexcept {
+    return shards_[hash >> 32 & (shard_count - 1)];
+  }
+  [[nodiscard]] shard& shard_of(uint64_t hash) noexcept {
+    return shards_[hash >> 32 & (shard_count - 1)];
+  }
+  static entry& add(shard& s, std::unique_ptr<entry>& fresh) {
+    s.entries.insert(fresh.get());
+    return *fresh.release();
   }
   template <class Q, class F>
   bool find(const Q& key, F&& f) const {
-    const shard& s = shard_of(key);
+    const uint64_t h = hash_key(key);
+    const shard& s = shard_of(h);
     const std::lock_guard held(s.lock);
-    const auto at = s.entries.find(key);
-    if (at == s.entries.end()) return false;
-    f(at->second);
+    entry** link = s.find(h, key, equal_);
+    if (link == nullptr) return false;
+    f(std::as_const((*link)->value));
     return true;
   }
   template <class Q>
@@ -247,6 +278,7 @@ class sharded_map {
   }
 
   [[no_unique_address]] Hash hash_{};
+  [[no_unique_address]] Eq equal_{};
   shard shards_[shard_count];
 };
 

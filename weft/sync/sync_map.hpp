@@ -43,14 +43,14 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <memory>  // std::hash, std::equal_to: <functional> would cost everyone 0.1 s
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "weft/base/export.hpp"
 #include "weft/sync/internal/garbage.hpp"
+#include "weft/sync/internal/growing_array.hpp"
 #include "weft/sync/internal/map_table.hpp"
 #include "weft/sync/internal/spread_hash.hpp"
 #include "weft/sync/internal/value_word.hpp"
@@ -359,7 +359,7 @@ class sync_map {
     // Classes of hashes that are the buckets of now: a key stays in its class however the table
     // grows meanwhile, so it is seen once.
     const size_t classes = tables_.bucket_count();
-    std::vector<entry> some;
+    rt::growing_array<entry> some;
     for (size_t first = 0; first < tables::stripe_count; ++first) {
       for (size_t c = first; c < classes;) {
         some.clear();
@@ -367,7 +367,7 @@ class sync_map {
         for (; c < classes && some.size() < entries_at_once; c += tables::stripe_count)
           tables_.each_in_class(c, classes, [&some](rt::map_node* n) {
             const auto* whole = static_cast<const node*>(n);
-            some.push_back({whole->key, types::get(whole->value.load(rt::relaxed))});
+            some.add(whole->key, types::get(whole->value.load(rt::relaxed)));
           });
         for (const entry& e : some)
           if (!goes_on(f, e.key, e.value)) return;
