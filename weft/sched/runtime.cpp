@@ -97,9 +97,9 @@ blocking_scope::blocking_scope() noexcept {
   if (mp == nullptr || mp->is_guest) return;
   // The P may go on without this thread, and then with its cache: a thread that blocks strands no
   // memory. What the call allocates comes from a spare one.
-  if (try_enter_on_p() != nullptr) {
+  if (try_enter_section()) {
     heap_detach_cache(mp->p->cache);
-    leave_section_on(mp);
+    leave_section();
   }
   mp->announced.store(1, relaxed);
   // A monitor in a nap would come too late to be of use. It looks every 20 us for a while then, so
@@ -114,9 +114,9 @@ blocking_scope::~blocking_scope() {
   machine* mp = this_machine();
   if (mp == nullptr) return;
   mp->announced.store(0, relaxed);
-  if (mp->is_guest || try_enter_on_p() == nullptr) return;
+  if (mp->is_guest || !try_enter_section()) return;
   heap_attach_cache(mp->p->cache);
-  leave_section_on(mp);
+  leave_section();
 }
 
 }  // namespace rt
