@@ -112,6 +112,7 @@ var rows = map[string]func(call){
 	"mutex_8":         mutex8,
 	"hot_key":         hotKey,
 	"value_read":      valueRead,
+	"story_mutex":     storyMutex,
 	"story_rw_mutex":  storyRWMutex,
 	"story_sync_map":  storySyncMap,
 	"pool_192":        pool192,

@@ -286,6 +286,30 @@ func (l *lockedCache) change(k uint64) {
 	p.seen++
 }
 
+type mutexCache struct {
+	lock sync.Mutex
+	m    map[uint64]*profile
+}
+
+func (l *mutexCache) look(k uint64) uint64 {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if p := l.m[k]; p != nil {
+		return judge(p)
+	}
+	return 0
+}
+func (l *mutexCache) change(k uint64) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	p := l.m[k]
+	if p == nil {
+		p = &profile{}
+		l.m[k] = p
+	}
+	p.seen++
+}
+
 type syncCache struct{ m sync.Map }
 
 func (s *syncCache) look(k uint64) uint64 {
@@ -313,6 +337,8 @@ func serve(c call, cached cache) {
 	latency := make([]int64, ms*perMS)
 	runtime.GC()
 	out := newResult(c)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
 	out.start()
 	began := wallNS()
 	var all sync.WaitGroup
@@ -340,9 +366,12 @@ func serve(c call, cached cache) {
 	}
 	all.Wait()
 	out.stop(ms * perMS)
+	runtime.ReadMemStats(&after)
+	out.values["allocations_per_op"] = float64(after.Mallocs-before.Mallocs) / float64(ms*perMS)
 	out.latency(latency)
 	out.print()
 }
 
+func storyMutex(c call)   { serve(c, &mutexCache{m: map[uint64]*profile{}}) }
 func storyRWMutex(c call) { serve(c, &lockedCache{m: map[uint64]*profile{}}) }
 func storySyncMap(c call) { serve(c, &syncCache{}) }

@@ -28,7 +28,7 @@ def build(log):
     quiet = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": ROOT}
     subprocess.run(["cmake", "--preset", "bench"], check=True, **quiet)
     failed = []
-    for target in ("weft-bench", "floor-bench", "boost-bench", "weft-kv", "alloc-bench",
+    for target in ("weft-bench", "weft-malloc-bench", "floor-bench", "boost-bench", "weft-kv", "alloc-bench",
                    "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench",
                    "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
@@ -48,7 +48,9 @@ class Programs:
     """Where the programs are, and how they are called."""
 
     names = {"weft": "weft-bench", "go": "gobench", "boost": "boost-bench",
-             "floor": "floor-bench", "peers": "peer-bench"}
+             "floor": "floor-bench", "peers": "peer-bench", "weft-malloc": "weft-malloc-bench"}
+    # Rows of "weft" that are of the program on Weft's malloc.
+    on_weft_malloc = {"new_192"}
 
     def __init__(self, directory):
         self.directory = Path(directory)
@@ -64,6 +66,8 @@ class Programs:
     def run(self, program, row, procs, scale, timeout):
         """One measurement: the object printed, None if there is no such row, or a string that
         says how it failed."""
+        if program == "weft" and row in self.on_weft_malloc:
+            program = "weft-malloc"
         return self.start(self.path(program), row, procs, scale, timeout)
 
     @staticmethod

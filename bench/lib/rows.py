@@ -154,6 +154,7 @@ def core_rows():
             recorded={"Go": "245-403", "libgo": "1363", "Photon": "472", "Boost": "407",
                       "Tokio": "435"}),
         *fairness_rows(),
+        *object_rows(),
         *map_rows(),
         Row("crash report, 100,000 goroutines grouped", "crash_report_100k", 1, "report_ms", "ms",
             absolute(1000), absolute(300),
@@ -180,6 +181,29 @@ def fairness_rows():
             times(1.5, "go"), times(1.0, "go"), boost=True,
             floor=Floor(constant=10.0) if "spin" in name else None, recorded=recorded)
         for name, text, recorded in kinds
+    ]
+
+
+def object_rows():
+    go = lambda amount: times(amount, "go")
+    recorded = {"Go": "14-18", "mutex list": "206", "local list": "3.3"}
+    return [
+        Row("pool get + put, 1000 goroutines, 192 B, 1 P", "pool_192", 1, "cpu", "ns", go(0.5),
+            absolute(3)),
+        Row("pool get + put, 1000 goroutines, 192 B, 2 P", "pool_192", 2, "wall", "ns", go(0.5),
+            absolute(3), recorded=recorded),
+        Row("new and delete there, 2 P", "new_192", 2, "wall", "ns", go(0.1), absolute(6),
+            recorded={"Go": "182-202"}, note="Linked with Weft's malloc."),
+        Row("a list behind a mutex there, 2 P", "list_192_mutex", 2, "wall", "ns", (),
+            recorded={"Go": "206"}),
+        Row("a list for each goroutine there, 2 P", "list_192_local", 2, "wall", "ns", (),
+            recorded={"Go": "3.3"}),
+        Row("rw_mutex, read lock and unlock, 1 P", "rw_read", 1, "cpu", "ns", go(1.0),
+            absolute(4), recorded={"Go": "15.7", "std::shared_mutex": "22"}),
+        Row("rw_mutex, read lock and unlock, 2 P", "rw_read", 2, "wall", "ns", go(1.0),
+            absolute(2), recorded={"Go": "12-30", "std::shared_mutex": "63"}),
+        Row("rw_mutex, one write in a thousand, 2 P", "rw_read_mostly", 2, "wall", "ns", go(1.0)),
+        Row("rw_mutex, one write in a hundred, 2 P", "rw_read_write", 2, "wall", "ns", go(1.0)),
     ]
 
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // peer-bench ROW PROCS SCALE: the rows `map:...` for concurrent maps that Debian packages, with
-// threads for workers. PROCS is not used: the kernel spreads the threads.
+// threads for workers, where PROCS is not used: the kernel spreads the threads. And the rows
+// `rw_read...:LOCK` for readers' locks, with PROCS threads.
 #include <functional>
 #include <mutex>
 #include <shared_mutex>
@@ -11,6 +12,7 @@
 
 #if __has_include(<tbb/concurrent_hash_map.h>)
 #include <tbb/concurrent_hash_map.h>
+#include <tbb/spin_rw_mutex.h>
 #define HAVE_TBB 1
 #endif
 #if __has_include(<absl/container/flat_hash_map.h>)
@@ -72,9 +74,68 @@ void measure(const bench::call& how, const bench::maps::load& of) {
   bench::maps::measure(how, of, *map, in_threads, "peers");
 }
 
+#ifdef HAVE_TBB
+/// With the standard's names.
+struct tbb_lock : tbb::spin_rw_mutex {};
+#endif
+
+template <class Lock>
+void sections(Lock& lock, int64_t& shared, int threads, int64_t ops, int64_t write_every) {
+  in_threads(static_cast<uint32_t>(threads), [&, each = ops / threads](uint32_t) {
+    int64_t sum = 0;
+    int64_t until_write = write_every;
+    for (int64_t i = 0; i < each; ++i) {
+      if (write_every != 0 && --until_write == 0) {
+        until_write = write_every;
+        const std::lock_guard held(lock);
+        ++shared;
+        continue;
+      }
+      lock.lock_shared();
+      sum += shared;
+      lock.unlock_shared();
+    }
+    bench::keep(sum);
+  });
+}
+
+template <class Lock>
+void measure_lock(const bench::call& how, int64_t write_every) {
+  Lock lock;
+  int64_t shared = 0;
+  const int64_t ops = how.count(20'000'000, how.procs);
+  sections(lock, shared, how.procs, ops / 10 + how.procs, write_every);
+  bench::result out{how};
+  out.start();
+  sections(lock, shared, how.procs, ops, write_every);
+  out.stop(ops);
+  out.print("peers");
+}
+
+/// 64: no such row.
+int measure_locks(const bench::call& how) {
+  const size_t colon = how.row.find(':');
+  if (colon == std::string::npos) return 64;
+  const std::string row = how.row.substr(0, colon);
+  const std::string lock = how.row.substr(colon + 1);
+  if (row != "rw_read" && row != "rw_read_mostly" && row != "rw_read_write") return 64;
+  const int64_t write_every = row == "rw_read" ? 0 : row == "rw_read_mostly" ? 1000 : 100;
+  if (lock == "std") measure_lock<std::shared_mutex>(how, write_every);
+#ifdef HAVE_TBB
+  else if (lock == "tbb")
+    measure_lock<tbb_lock>(how, write_every);
+#endif
+  else
+    return 64;
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 2 && std::string(argv[1]).starts_with("rw_"))
+    return measure_locks(
+        {argv[1], std::max(1, std::atoi(argv[2])), argc > 3 ? std::atof(argv[3]) : 1.0});
   const bench::call how{argc > 1 ? argv[1] : "", 0, argc > 3 ? std::atof(argv[3]) : 1.0};
   bench::maps::load of;
   if (!bench::maps::parse(how.row, of)) return 64;

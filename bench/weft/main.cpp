@@ -23,6 +23,7 @@ constexpr bench::entry rows[] = {
     {"list_192_local", bench::list_192_local},
     {"hot_key", bench::hot_key},
     {"value_read", bench::value_read},
+    {"story_mutex", bench::story_mutex},
     {"story_rw_mutex", bench::story_rw_mutex},
     {"story_sharded_map", bench::story_sharded_map},
     {"story_sync_map", bench::story_sync_map},

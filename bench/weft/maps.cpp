@@ -9,7 +9,9 @@
 
 #include "bench/common/map_load.hpp"
 #include "bench/weft/rows.hpp"
+#include "weft/heap/stats.hpp"
 #include "weft/sync/atomic_value.hpp"
+#include "weft/sync/mutex.hpp"
 #include "weft/sync/rw_mutex.hpp"
 #include "weft/sync/sharded_map.hpp"
 #include "weft/sync/sync_map.hpp"
@@ -203,6 +205,19 @@ uint64_t judge(const profile& p) {
   return sum;
 }
 
+struct one_mutex {
+  weft::mutex lock;
+  std::unordered_map<uint64_t, profile> map;
+  uint64_t look(uint64_t k) {
+    const std::lock_guard held(lock);
+    const auto at = map.find(k);
+    return at != map.end() ? judge(at->second) : 0;
+  }
+  void change(uint64_t k) {
+    const std::lock_guard held(lock);
+    ++map[k].seen;
+  }
+};
 struct one_lock {
   weft::rw_mutex lock;
   std::unordered_map<uint64_t, profile> map;
@@ -241,6 +256,14 @@ struct no_lock {
   }
 };
 
+/// As the heap's samples tell, so only in weft-malloc-bench, and with WEFT_DEBUG=memprofilerate=1
+/// or some bytes more, which makes everything slow.
+int64_t allocations() {
+  int64_t sum = 0;
+  for (const weft::heap_profile_record& each : weft::heap_profile()) sum += each.total_objects;
+  return sum;
+}
+
 template <class Cache>
 void serve(const call& how) {
   using namespace std::chrono_literals;
@@ -253,6 +276,7 @@ void serve(const call& how) {
     for (uint32_t i = 0; i < of.keys; ++i) cache.change(maps::key_of(i));
     std::vector<int64_t> latency(static_cast<size_t>(ms * per_ms));
     result out{how};
+    const int64_t allocated = allocations();
     out.start();
     const int64_t began = wall_ns();
     weft::wait_group all;
@@ -275,6 +299,8 @@ void serve(const call& how) {
     }
     all.wait();
     out.stop(ms * per_ms);
+    out.value("allocations_per_op",
+              static_cast<double>(allocations() - allocated) / static_cast<double>(ms * per_ms));
     latency_values(out, latency);
     out.print(program);
   });
@@ -282,6 +308,7 @@ void serve(const call& how) {
 
 }  // namespace
 
+void story_mutex(const call& how) { serve<one_mutex>(how); }
 void story_rw_mutex(const call& how) { serve<one_lock>(how); }
 void story_sharded_map(const call& how) { serve<many_locks>(how); }
 void story_sync_map(const call& how) { serve<no_lock>(how); }

@@ -2,6 +2,7 @@
 // Rows pool_192, new_192, list_192_mutex, list_192_local: a thousand goroutines that take an object
 // of 192 bytes, write to it and give it back. Rows rw_read, rw_read_mostly: a reader's lock and
 // unlock, by one goroutine a P; with one write in a thousand; rw_read_write: in a hundred.
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -35,15 +36,22 @@ void in_goroutines(int64_t ops, Make make, One one) {
   done.wait();
 }
 
+/// Objects that were made while it was measured.
+std::atomic<int64_t> made{0};
+
 template <class Make, class One>
 void measure(const call& how, int64_t count, Make make, One one) {
   run_weft(how.procs, [&] {
     const int64_t ops = how.count(count, goroutines);
     in_goroutines(ops / 10000 * 1000 + goroutines, make, one);
     result out{how};
+    made = 0;
     out.start();
     in_goroutines(ops, make, one);
     out.stop(ops);
+    if (how.row == "new_192") made = ops;
+    out.value("bytes_per_op",
+              static_cast<double>(made * int64_t{sizeof(object)}) / static_cast<double>(ops));
     out.print(program);
   });
 }
@@ -64,7 +72,11 @@ class free_list {
   ~free_list() {
     while (first_ != nullptr) delete std::exchange(first_, first_->next());
   }
-  object* get() { return first_ != nullptr ? std::exchange(first_, first_->next()) : new object; }
+  object* get() {
+    if (first_ != nullptr) return std::exchange(first_, first_->next());
+    ++made;
+    return new object;
+  }
   void put(object* it) noexcept {
     it->link(first_);
     first_ = it;
@@ -77,7 +89,10 @@ class free_list {
 }  // namespace
 
 void pool_192(const call& how) {
-  weft::pool<object> pool([] { return std::make_unique<object>(); });
+  weft::pool<object> pool([] {
+    ++made;
+    return std::make_unique<object>();
+  });
   measure(how, 100'000'000, nothing, [&](int, int64_t i) {
     auto it = pool.get();
     use(*it, i);

@@ -38,6 +38,7 @@ void list_192_mutex(const call& how);
 void list_192_local(const call& how);
 void hot_key(const call& how);
 void value_read(const call& how);
+void story_mutex(const call& how);
 void story_rw_mutex(const call& how);
 void story_sharded_map(const call& how);
 void story_sync_map(const call& how);
