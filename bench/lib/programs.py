@@ -28,7 +28,8 @@ def build(log):
     quiet = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": ROOT}
     subprocess.run(["cmake", "--preset", "bench"], check=True, **quiet)
     failed = []
-    for target in ("weft-bench", "weft-malloc-bench", "floor-bench", "boost-bench", "weft-kv", "alloc-bench",
+    for target in ("weft-bench", "weft-malloc-bench", "floor-bench", "boost-bench",
+                   "weft-kv", "alloc-bench",
                    "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench",
                    "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
@@ -48,7 +49,8 @@ class Programs:
     """Where the programs are, and how they are called."""
 
     names = {"weft": "weft-bench", "go": "gobench", "boost": "boost-bench",
-             "floor": "floor-bench", "peers": "peer-bench", "weft-malloc": "weft-malloc-bench"}
+             "floor": "floor-bench", "peers": "peer-bench",
+             "weft-malloc": "weft-malloc-bench"}
     # Rows of "weft" that are of the program on Weft's malloc.
     on_weft_malloc = {"new_192"}
 
