@@ -327,8 +327,7 @@ func (s *syncCache) change(k uint64) {
 	s.m.Store(k, next)
 }
 
-func serve(c call, cached cache) {
-	const perMS = 12
+func serve(c call, cached cache, perMS int) {
 	ms := c.count(2000, 1)
 	drawn := drawKeys(100000, true)
 	for i := uint32(0); i < 100000; i++ {
@@ -372,6 +371,6 @@ func serve(c call, cached cache) {
 	out.print()
 }
 
-func storyMutex(c call)   { serve(c, &mutexCache{m: map[uint64]*profile{}}) }
-func storyRWMutex(c call) { serve(c, &lockedCache{m: map[uint64]*profile{}}) }
-func storySyncMap(c call) { serve(c, &syncCache{}) }
+func newMutexCache() cache  { return &mutexCache{m: map[uint64]*profile{}} }
+func newLockedCache() cache { return &lockedCache{m: map[uint64]*profile{}} }
+func newSyncCache() cache   { return &syncCache{} }

@@ -96,26 +96,33 @@ def allocations(programs, program, row, got):
     return sampled["allocations_per_op"] if isinstance(sampled, dict) else float("nan")
 
 
-def story(programs, scale):
+CACHES = (("weft mutex + map", "weft", "mutex"), ("weft rw_mutex + map", "weft", "rw_mutex"),
+          ("weft sharded_map", "weft", "sharded_map"), ("weft sync_map", "weft", "sync_map"),
+          ("Go Mutex + map", "go", "mutex"), ("Go RWMutex + map", "go", "rw_mutex"),
+          ("Go sync.Map", "go", "sync_map"))
+
+
+def requests(programs, scale, kind):
     rows = []
-    for name, program, row in (("weft mutex + map", "weft", "story_mutex"),
-                               ("weft rw_mutex + map", "weft", "story_rw_mutex"),
-                               ("weft sharded_map", "weft", "story_sharded_map"),
-                               ("weft sync_map", "weft", "story_sync_map"),
-                               ("Go Mutex + map", "go", "story_mutex"),
-                               ("Go RWMutex + map", "go", "story_rw_mutex"),
-                               ("Go sync.Map", "go", "story_sync_map")):
+    for name, program, cache in CACHES:
+        row = f"{kind}_{cache}"
         got = programs.run(program, row, PROCS, scale, TIMEOUT_S)
         if not isinstance(got, dict):
-            rows.append([name, str(got), "", "", ""])
+            rows.append([name, str(got), "", "", "", ""])
             continue
-        rows.append([name, f"{got['p50_us']:.0f}", f"{got['p99_us']:.0f}",
-                     f"{got['cpu_ns'] / got['ops'] / 1e3:.1f}",
+        rows.append([name, f"{got['ops'] / got['wall_ns'] * 1e6:.0f}k", f"{got['p50_us']:.0f}",
+                     f"{got['p99_us']:.0f}", f"{got['cpu_ns'] / got['ops'] / 1e3:.1f}",
                      f"{allocations(programs, program, row, got):.1f}"])
+    return table(["cache", "requests/s", "p50 us", "p99 us", "CPU us per request",
+                  "allocations per request"], rows)
+
+
+def story(programs, scale):
     return ("A cache of 100,000 risk profiles of 256 bytes, Zipf; 12,000 requests a second, each a "
             "goroutine that looks at 16 profiles and changes one.\n\n"
-            + table(["cache", "p50 us", "p99 us", "CPU us per request",
-                     "allocations per request"], rows))
+            + requests(programs, scale, "story")
+            + "\n\nThe same with 100,000 requests a second asked for.\n\n"
+            + requests(programs, scale * 0.3, "storm"))
 
 
 def measure(programs, scale):

@@ -265,10 +265,9 @@ int64_t allocations() {
 }
 
 template <class Cache>
-void serve(const call& how) {
+void serve(const call& how, int64_t per_ms) {
   using namespace std::chrono_literals;
   run_weft(how.procs, [&] {
-    constexpr int64_t per_ms = 12;
     const int64_t ms = how.count(2000);
     Cache cache;
     const maps::load of{"", 100'000, true, false};
@@ -308,9 +307,13 @@ void serve(const call& how) {
 
 }  // namespace
 
-void story_mutex(const call& how) { serve<one_mutex>(how); }
-void story_rw_mutex(const call& how) { serve<one_lock>(how); }
-void story_sharded_map(const call& how) { serve<many_locks>(how); }
-void story_sync_map(const call& how) { serve<no_lock>(how); }
+void story_mutex(const call& how) { serve<one_mutex>(how, 12); }
+void story_rw_mutex(const call& how) { serve<one_lock>(how, 12); }
+void story_sharded_map(const call& how) { serve<many_locks>(how, 12); }
+void story_sync_map(const call& how) { serve<no_lock>(how, 12); }
+void storm_mutex(const call& how) { serve<one_mutex>(how, 100); }
+void storm_rw_mutex(const call& how) { serve<one_lock>(how, 100); }
+void storm_sharded_map(const call& how) { serve<many_locks>(how, 100); }
+void storm_sync_map(const call& how) { serve<no_lock>(how, 100); }
 
 }  // namespace bench
