@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "weft/heap/alloc.hpp"
 #include "weft/sched/internal/run_queue.hpp"
 #include "weft/sched/internal/section.hpp"
 #include "weft/weft.hpp"
@@ -89,6 +90,27 @@ void spawn_run(int count) {
     weft::yield();
   });
   while (ran != count) weft::yield();
+}
+
+// --- heap ----------------------------------------------------------------------------------------
+
+/// malloc and free of 16 bytes.
+void heap_pair(int count) {
+  repeat(count, [] {
+    void* object = weft::rt::heap_allocate(16);
+    keep(object);
+    weft::rt::heap_free(object);
+  });
+}
+
+/// Eight at a time, of 64 bytes.
+void heap_eight(int count) {
+  void* held[8];
+  repeat(count, [&] {
+    for (void*& object : held) object = weft::rt::heap_allocate(64);
+    keep(held);
+    for (void* object : held) weft::rt::heap_free(object);
+  });
 }
 
 // --- sync ----------------------------------------------------------------------------------------
@@ -206,6 +228,8 @@ constexpr path alone[] = {
     {"yield", yield, 2},
     {"spawn", spawn},
     {"spawn_run", spawn_run},
+    {"heap_pair", heap_pair},
+    {"heap_eight", heap_eight, 8},
     {"chan_send", chan_send},
     {"chan_recv", chan_recv},
     {"chan_round_trip", chan_round_trip},
