@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "door.hpp"
+#include "weft/heap/alloc.hpp"
 #include "weft/weft.hpp"
 
 using namespace std::chrono_literals;
@@ -270,12 +271,60 @@ void echo() {
   });
 }
 
+/// The heap under refusals: null where there is no memory, and what there is stays whole; memory
+/// that did not go back to the kernel is not taken for zeros.
+void heap() {
+  static std::array<unsigned char*, 500> held;
+  static std::array<size_t, 500> sizes;
+  size_t none = 0;
+  const auto is_all = [](const unsigned char* at, size_t bytes, unsigned char value) {
+    for (size_t i = 0; i < bytes; i += i < 4096 ? 1 : 1021)
+      if (at[i] != value) return false;
+    return true;
+  };
+  for (unsigned round = 0; round < 6; ++round) {
+    for (unsigned i = 0; i < held.size(); ++i) {
+      const size_t bytes = i % 50 == 0   ? (size_t{2} << 20) + i * 4096
+                           : i % 10 == 0 ? 40'000 + i * 512
+                                         : 16 + (i * 37 + round * 101) % 4000;
+      sizes[i] = bytes;
+      void* got = i % 3 == 0   ? weft::rt::heap_allocate_zeroed(bytes)
+                  : i % 7 == 0 ? weft::rt::heap_allocate_aligned(bytes, 64 << 10)
+                               : weft::rt::heap_allocate(bytes);
+      held[i] = static_cast<unsigned char*>(got);
+      if (got == nullptr) {
+        ++none;
+        continue;
+      }
+      if (i % 3 == 0) require(is_all(held[i], bytes, 0), "zeroed memory is zero");
+      std::memset(held[i], static_cast<int>(i), bytes);
+    }
+    for (unsigned i = 0; i < held.size(); ++i) {
+      if (held[i] == nullptr) continue;
+      const auto fill = static_cast<unsigned char>(i);
+      require(is_all(held[i], sizes[i], fill), "an object keeps its contents");
+      if (i % 5 == 0) {
+        void* moved = weft::rt::heap_reallocate(held[i], sizes[i] * 2);
+        if (moved == nullptr)
+          ++none;
+        else
+          held[i] = static_cast<unsigned char*>(moved);
+        require(is_all(held[i], sizes[i], fill), "and when it is resized, or is not");
+      }
+      weft::rt::heap_free(held[i]);
+    }
+    (void)weft::rt::heap_trim(0);
+  }
+  if (none != 0) refusal = "no memory";
+}
+
 struct named {
   const char* name;
   void (*body)();
 };
 constexpr named scenarios[] = {{"spawn", spawn},       {"channels", channels}, {"timers", timers},
-                               {"blocking", blocking}, {"resize", resize},     {"echo", echo}};
+                               {"blocking", blocking}, {"resize", resize},     {"echo", echo},
+                               {"heap", heap}};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include "weft/heap/alloc.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <cstring>
@@ -145,6 +146,19 @@ TEST(Alloc, PagesGoBackAndNeighboursAreMerged) {
   void* whole = heap_allocate_zeroed(90u << 20);  // fits only where they were
   for (size_t i = 0; i < 90u << 20; i += 4096) ASSERT_EQ(static_cast<char*>(whole)[i], 0);
   heap_free(whole);
+}
+
+TEST(Alloc, PagesThatTheKernelKeepsAreNotTakenForZeros) {
+  constexpr size_t bytes = 4 << 20;
+  auto* object = static_cast<unsigned char*>(heap_allocate(bytes));
+  std::memset(object, 1, bytes);
+  if (::mlock(object, 4096) != 0) GTEST_SKIP() << "no memory may be locked";
+  heap_free(object);
+  (void)heap_trim(0);
+  auto* again = static_cast<unsigned char*>(heap_allocate_zeroed(bytes));
+  for (size_t i = 0; i < bytes; i += 512) ASSERT_EQ(again[i], 0) << i;
+  heap_free(again);
+  ::munlock(object, 4096);
 }
 
 TEST(Alloc, RefusesWhatCannotBe) {

@@ -42,7 +42,7 @@ size_t may_stay(size_t in_use_bytes) noexcept {
   return resident_free_min + in_use_bytes / resident_free_share;
 }
 
-/// True if anything went back or still has to.
+/// True if anything went back.
 bool scavenge() noexcept {
   const size_t idle = take_idle_bytes();
   const page_heap_stats now = page_statistics();
@@ -54,9 +54,12 @@ bool scavenge() noexcept {
       now.resident_free_bytes - (idle < now.resident_free_bytes ? idle : now.resident_free_bytes);
   if (used_lately > keep) keep = used_lately;
   const int64_t began = os::monotonic_ns();
-  while (release_longest_run(keep) != 0)
+  bool any = false;
+  while (release_longest_run(keep) != 0) {
+    any = true;
     if (os::monotonic_ns() - began > busy_max_ns) break;
-  return true;
+  }
+  return any;
 }
 
 void background_main(void*) {

@@ -130,7 +130,7 @@ void bury(header* h) noexcept {
       (reinterpret_cast<uintptr_t>(object) + looked_at_max + os::page_bytes - 1) &
       ~(os::page_bytes - 1);
   const uintptr_t to = (reinterpret_cast<uintptr_t>(object) + h->bytes) & ~(os::page_bytes - 1);
-  if (from < to) os::discard(reinterpret_cast<void*>(from), to - from);
+  if (from < to) (void)os::discard(reinterpret_cast<void*>(from), to - from);
 }
 
 /// A slot of at least `bytes`; null: no memory.

@@ -439,12 +439,15 @@ size_t release_longest_run(size_t keep) noexcept {
     if (s == nullptr) return 0;
     pages = s->dirty_pages;
   }
-  os::discard(reinterpret_cast<void*>(s->base), size_t{s->pages} << heap_page_shift);
+  const bool gone =
+      os::discard(reinterpret_cast<void*>(s->base), size_t{s->pages} << heap_page_shift);
   kept_lock_scope hold(heap_lock);
-  s->dirty_pages = 0;
-  released_pages += pages;
+  if (gone) {
+    s->dirty_pages = 0;
+    released_pages += pages;
+  }
   make_free(merge_both(s));
-  return pages << heap_page_shift;
+  return gone ? pages << heap_page_shift : 0;
 }
 
 size_t release_free_pages(size_t keep) noexcept {

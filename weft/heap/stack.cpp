@@ -304,7 +304,7 @@ void stack_give(stack_slot slot) noexcept {
 }
 
 void stack_discard(stack_slot slot) noexcept {
-  os::discard(reinterpret_cast<void*>(slot.lo), slot.hi - slot.lo);
+  (void)os::discard(reinterpret_cast<void*>(slot.lo), slot.hi - slot.lo);
 }
 
 bool stack_guard_hit(uintptr_t address, stack_slot& slot) noexcept {

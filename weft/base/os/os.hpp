@@ -69,8 +69,9 @@ void* reserve(size_t bytes) noexcept;
 /// As reserve(), but readable and writable at first touch (MAP_NORESERVE, no huge pages).
 void* reserve_writable(size_t bytes) noexcept;
 void release(void* address, size_t bytes) noexcept;
-/// Gives the pages back; they read as zero when touched again. Locked ones stay as they are.
-void discard(void* address, size_t bytes) noexcept;
+/// Gives the pages back; they read as zero when touched again. False: some are locked, and some or
+/// all stay as they are.
+bool discard(void* address, size_t bytes) noexcept;
 /// 0, or the errno of madvise(MADV_GUARD_INSTALL): EINVAL where the kernel (< 6.13) lacks it, or
 /// pretends.
 int guard_install(void* address, size_t bytes) noexcept;

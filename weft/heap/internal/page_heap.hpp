@@ -43,7 +43,7 @@ bool resize_pages(mspan* s, size_t count) noexcept;
 /// Gives free pages back to the kernel until at most `keep` bytes of them are resident. Returns the
 /// bytes given back. The lock is not held over the system calls.
 size_t release_free_pages(size_t keep) noexcept;
-/// The same for one run, the longest. 0: no more than `keep` bytes are resident.
+/// The same for one run, the longest. 0: no more than `keep` bytes are resident, or its are locked.
 size_t release_longest_run(size_t keep) noexcept;
 /// The fewest bytes that were free and resident at any time since the last call: what nobody needed
 /// meanwhile.

@@ -72,10 +72,10 @@ WEFT_OS_CALL void release(void* address, size_t bytes) noexcept {
     bug("munmap(%x, %x) failed, errno %d", number(address), static_cast<int64_t>(bytes), errno);
 }
 
-WEFT_OS_CALL void discard(void* address, size_t bytes) noexcept {
+WEFT_OS_CALL bool discard(void* address, size_t bytes) noexcept {
   errno_scope keep;
   // EINVAL: locked memory (mlockall). What cannot be given back stays.
-  (void)::madvise(address, bytes, MADV_DONTNEED);
+  return ::madvise(address, bytes, MADV_DONTNEED) == 0;
 }
 
 WEFT_OS_CALL int guard_install(void* address, size_t bytes) noexcept {
