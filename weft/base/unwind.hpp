@@ -32,6 +32,10 @@ struct stack_bounds {
   uintptr_t hi = 0;
 };
 
+/// Reads a word of the stack, unseen by sanitizers. False: outside the bounds or not aligned.
+[[nodiscard]] WEFT_API bool stack_word(stack_bounds stack, uintptr_t address,
+                                       uintptr_t& value) noexcept;
+
 /// One frame: where it is and what its registers hold.
 struct unwind_frame {
   uintptr_t pc = 0;

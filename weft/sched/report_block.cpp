@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <iterator>
 
 #include "weft/base/arch/arch.hpp"
 #include "weft/base/os/os.hpp"
@@ -237,8 +238,13 @@ bool collect_parked(const goroutine_snapshot& g, stack_trace& trace) noexcept {
   if (g.stack.lo == 0 || g.sp % 8 != 0 || g.sp < g.stack.lo ||
       g.sp > g.stack.hi - sizeof(arch::saved_frame))
     return false;
+  // A goroutine may run on while it is read: what was its frame is then anything, also what a
+  // sanitizer holds to be out of bounds.
+  uintptr_t words[sizeof(arch::saved_frame) / sizeof(uintptr_t)] = {};
+  for (size_t i = 0; i < std::size(words); ++i)
+    if (!stack_word(g.stack, g.sp + i * sizeof(uintptr_t), words[i])) return false;
   arch::saved_frame saved{};
-  std::memcpy(&saved, reinterpret_cast<const void*>(g.sp), sizeof saved);
+  std::memcpy(&saved, words, sizeof saved);
   const bool fresh = saved.pc == reinterpret_cast<uintptr_t>(&weft_goroutine_entry);
   const uintptr_t sp = g.sp + (fresh ? sizeof saved : arch::saved_frame_skip);
   unwind_frame start = unwind_frame_at(saved.pc, sp, saved.fp);

@@ -55,7 +55,4 @@ enum class cfi_result : uint8_t {
 /// An expression that lies in memory behind its length (ULEB128), as a row's operand refers to it.
 [[nodiscard]] cfi_expression cfi_expression_at(int64_t operand) noexcept;
 
-/// Reads a word of the stack. False: outside the bounds or not aligned.
-[[nodiscard]] bool stack_word(stack_bounds stack, uintptr_t address, uintptr_t& value) noexcept;
-
 }  // namespace weft::rt
