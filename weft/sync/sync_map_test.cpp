@@ -4,6 +4,8 @@
 #include "weft/sync/sync_map.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
@@ -357,6 +359,23 @@ TEST(SyncMap, AStuckReaderHoldsABoundedNumberAndThenTheWriters) {
   });
   EXPECT_EQ(counted::alive, 0);
   EXPECT_LE(counted::peak, static_cast<int>(weft::rt::garbage_max) + 8);
+}
+
+TEST(SyncMap, AForkedChildDoesNotWaitForThreadsThatItHasNot) {
+  weft::run([] {});  // so that the runtime knows of forks
+  weft::sync_map<int, counted> map;
+  map.store(1, counted(1));
+  held_reader stuck([&](auto hold) { map.read(1, [&](const counted&) { hold(); }); });
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int before = counted::alive;
+    for (int i = 0; i < 5000; ++i) map.store(1, counted(i));
+    ::_exit(counted::alive <= before + static_cast<int>(weft::rt::garbage_batch) ? 0 : 1);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  stuck.let_go();
 }
 
 TEST(SyncMap, ReadsInsideReadsAndWritesThere) {
