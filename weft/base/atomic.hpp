@@ -52,7 +52,7 @@ inline void fence(memory_order order) noexcept { std::atomic_thread_fence(order)
 constexpr bool mutated(const char*) noexcept { return false; }
 
 /// How often something must happen before something else does: twice, there. `times` is a power of
-/// two.
+/// two where it divides a counter that wraps.
 constexpr uint32_t often(uint32_t times) noexcept { return times; }
 
 /// Orders the compiler only. Partner of a fence that some other thread pays for (membarrier), or of

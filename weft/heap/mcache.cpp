@@ -25,7 +25,7 @@ constinit mspan no_span{};
 constexpr uint32_t carve_bytes = 4096;
 
 // Slow paths between two rounds of posting what is left in batches.
-constexpr uint32_t post_every = 64;
+constexpr uint32_t post_every = often(64);
 
 // Empty spans that a bin keeps: as many as an eighth of its spans, and one. Fewer would ask the
 // page heap for each round of a program that frees all it has; more would keep memory for nothing.

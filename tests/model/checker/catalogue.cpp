@@ -44,6 +44,7 @@ const char* name_of(part which) {
       "timers' state",
       "netpoll's descriptor state",
       "guests' futex parking",
+      "heap: caches, central",
   };
   static_assert(sizeof names / sizeof *names == static_cast<size_t>(part::count_));
   return names[static_cast<size_t>(which)];

@@ -119,6 +119,7 @@ enum class part : uint8_t {
   timers,
   netpoll,
   guests,
+  heap,
   count_
 };
 

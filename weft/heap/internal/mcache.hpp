@@ -58,7 +58,7 @@ struct alignas(64) mcache {
     uint32_t count = 0;
   };
   static constexpr uint32_t batch_count = 16;  // owners at a time, by hash
-  static constexpr uint32_t batch_objects = 48;
+  static constexpr uint32_t batch_objects = often(48);
 
   bin bins[size_class_count];
   batch batches[batch_count];
