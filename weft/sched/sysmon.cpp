@@ -145,7 +145,8 @@ void once_a_second(monitor& self, int64_t now) noexcept {
 
 void trace(monitor& self, int64_t now) noexcept {
   if (self.trace_period == 0 || now - self.last_trace < self.trace_period) return;
-  if (sched.run_callers.load(relaxed) == 0) return;
+  // Before the first weft::run has set up its Ps there is nothing to tell.
+  if (sched.run_callers.load(relaxed) == 0 || sched.procs.load(acquire) == 0) return;
   self.last_trace = now;
   print_schedtrace(process_settings().sched_detail);
 }
