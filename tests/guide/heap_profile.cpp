@@ -16,12 +16,12 @@ std::vector<std::string> load_orders() {
 
 int64_t live_bytes() {
   int64_t sum = 0;
-  for (const weft::heap_profile_record& at : weft::heap_profile()) {
-    if (at.live_bytes < 10'000'000) continue;
+  weft::heap_profile([&sum](const weft::heap_profile_record& at) {
+    if (at.live_bytes < 10'000'000) return;
     std::printf("%lld bytes live of %lld, %zu frames\n", static_cast<long long>(at.live_bytes),
-                static_cast<long long>(at.total_bytes), at.stack.size());
+                static_cast<long long>(at.total_bytes), at.depth);
     sum += at.live_bytes;
-  }
+  });
   return sum;
 }
 

@@ -22,12 +22,12 @@ struct sums {
 
 sums profile_sums() {
   sums all;
-  for (const heap_profile_record& r : heap_profile()) {
+  heap_profile([&all](const heap_profile_record& r) {
     all.live_bytes += static_cast<double>(r.live_bytes);
     all.live_objects += static_cast<double>(r.live_objects);
     all.total_bytes += static_cast<double>(r.total_bytes);
     all.total_objects += static_cast<double>(r.total_objects);
-  }
+  });
   return all;
 }
 

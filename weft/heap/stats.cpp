@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <vector>
 
 #include "weft/base/os/os.hpp"
 #include "weft/base/report_writer.hpp"
@@ -91,8 +92,7 @@ heap_statistics heap_stats() noexcept {
   return sums;
 }
 
-std::vector<heap_profile_record> heap_profile() {
-  std::vector<heap_profile_record> records;
+void heap_profile(heap_profile_sink sink, void* data) {
   // Under the lock nothing may be allocated: a copy of the sums first, as many as there is room
   // for.
   struct sums {
@@ -110,16 +110,15 @@ std::vector<heap_profile_record> heap_profile() {
       copied.push_back({s, s->live_objects, s->live_bytes, s->total_objects, s->total_bytes});
   sampler_unlock();
   for (const sums& of : copied) {
-    heap_profile_record record;
-    record.stack.resize(recorded_frames_max);
-    record.stack.resize(frames_of_caller(of.stack, record.stack.data(), recorded_frames_max));
-    record.live_objects = std::llround(of.live_objects);
-    record.live_bytes = std::llround(of.live_bytes);
-    record.total_objects = std::llround(of.total_objects);
-    record.total_bytes = std::llround(of.total_bytes);
-    records.push_back(std::move(record));
+    uintptr_t frames[recorded_frames_max];
+    const size_t depth = frames_of_caller(of.stack, frames, recorded_frames_max);
+    sink(data, {.stack = frames,
+                .depth = depth,
+                .live_objects = std::llround(of.live_objects),
+                .live_bytes = std::llround(of.live_bytes),
+                .total_objects = std::llround(of.total_objects),
+                .total_bytes = std::llround(of.total_bytes)});
   }
-  return records;
 }
 
 namespace rt {

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <type_traits>
 
 #include "weft/base/export.hpp"
 
@@ -54,14 +54,27 @@ struct heap_statistics {
 /// Allocations of one call stack, as estimated from samples (one per 512 KiB on average;
 /// WEFT_DEBUG=memprofilerate): unbiased, and within 10 % once there are some hundred samples.
 struct heap_profile_record {
-  std::vector<uintptr_t> stack;  // return addresses, innermost first, without malloc itself
+  const uintptr_t* stack = nullptr;  // return addresses, innermost first, without malloc itself
+  size_t depth = 0;
   int64_t live_objects = 0;
   int64_t live_bytes = 0;
   int64_t total_objects = 0;  // since the start
   int64_t total_bytes = 0;
 };
-/// Every stack that was sampled, in no order. Allocates; reads debug information the first time.
-/// Only what goes through this heap: link weft::malloc for all of the program's.
-[[nodiscard]] WEFT_API std::vector<heap_profile_record> heap_profile();
+using heap_profile_sink = void (*)(void* data, const heap_profile_record& record);
+
+/// Hands `sink` every stack that was sampled, in no order; what a record points to lasts as long as
+/// the call. Allocates; reads debug information the first time. Only what goes through this heap:
+/// link weft::malloc for all of the program's.
+WEFT_API void heap_profile(heap_profile_sink sink, void* data);
+/// The same, for a function object: `f(record)`.
+template <class F>
+void heap_profile(F&& f) {
+  heap_profile(
+      [](void* data, const heap_profile_record& record) {
+        (*static_cast<std::remove_reference_t<F>*>(data))(record);
+      },
+      const_cast<void*>(static_cast<const void*>(&f)));
+}
 
 }  // namespace weft

@@ -169,7 +169,7 @@ constinit atomic<int64_t> aged_at{0};
 /// On the monitor's thread.
 void every_second_for_pools(int64_t now) noexcept {
   const int64_t last = aged_at.load(relaxed);
-  if (last != 0 && now - last < std::chrono::nanoseconds(pool_epoch).count()) return;
+  if (last != 0 && now - last < pool_epoch_ns) return;
   aged_at.store(now, relaxed);
   if (last == 0) return;
   if (registry.all_empty()) return;

@@ -12,10 +12,10 @@
 // instruction while a P takes what it put; what is left over lies in a lock-free queue from which
 // other Ps take. Foreign threads share a few places, behind a lock.
 //
-// What nobody takes goes away: every `pool_epoch` (10 s), and whenever memory is short, what lies
-// in a pool becomes its victim generation; what was that before is destroyed. Something that is
-// used now and then stays; a pool that nobody uses is empty after two steps. So a pool is no cache:
-// any object in it may be gone at any time.
+// What nobody takes goes away: every `pool_epoch_ns` (10 s), and whenever memory is short, what
+// lies in a pool becomes its victim generation; what was that before is destroyed. Something that
+// is used now and then stays; a pool that nobody uses is empty after two steps. So a pool is no
+// cache: any object in it may be gone at any time.
 //
 // Choose it for objects whose construction costs more than some 20 ns (buffers, parsers,
 // connections' scratch memory). For small plain objects `new` on Weft's heap is as quick. One
@@ -25,7 +25,6 @@
 // An object has one owner: nobody else may use it after put().
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -134,7 +133,7 @@ class [[nodiscard]] pool<T>::lease {
 
 /// How often what lies in pools grows older by a step: long enough that what a service needs
 /// again within seconds stays, short enough that a burst's memory is free half a minute later.
-inline constexpr std::chrono::seconds pool_epoch{10};
+inline constexpr int64_t pool_epoch_ns = 10'000'000'000;
 
 namespace rt {
 /// One such step at once, for all pools: by the collector after each cycle, by the memory limit.

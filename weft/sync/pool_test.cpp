@@ -350,7 +350,7 @@ TEST_F(Pool, TheMonitorLetsItGrowOld) {
     weft::pool<thing> p;
     for (int i = 0; i < 100; ++i) p.put(std::make_unique<thing>(i));
     auto age = [now = weft::now().time_since_epoch()]() mutable {
-      now += weft::pool_epoch;
+      now += std::chrono::nanoseconds(weft::pool_epoch_ns);
       const weft::rt::section entered(weft::rt::leaf);
       weft::rt::every_second.load(weft::rt::acquire)(std::chrono::nanoseconds(now).count());
     };
