@@ -8,6 +8,8 @@
 // Near WEFT_MEMLIMIT everything that is free goes back, without a pause.
 #include "weft/heap/internal/background.hpp"
 
+#include <csignal>
+
 #include "weft/base/os/os.hpp"
 #include "weft/heap/internal/cache_owner.hpp"
 #include "weft/heap/internal/heap_trace.hpp"
@@ -119,9 +121,15 @@ void want_background() noexcept {
     return;
   }
   if (seen != not_started || !state.compare_exchange(seen, starting, relaxed, relaxed)) return;
-  // It formats a line at a time into a buffer.
+  // It formats a line at a time into a buffer. The program's signals are for the program's threads,
+  // whose stacks its handlers were written for.
   constexpr size_t stack_bytes = 64 * 1024;
-  if (os::start_thread(background_main, nullptr, stack_bytes, "weft-heap") == 0)
+  sigset_t all, before;
+  sigfillset(&all);
+  (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = os::start_thread(background_main, nullptr, stack_bytes, "weft-heap");
+  (void)pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error == 0)
     state.store(awake, relaxed);
   else
     state.store(disabled, relaxed);  // no thread to be had: whoever frees gives memory back
