@@ -106,11 +106,21 @@ __attribute__((noinline)) mcache* cache_of_new_thread() noexcept {
   return this_cache;  // null: objects are checked ones
 }
 
+/// This thread has given its cache up for good; the C library may still free, seldom allocate.
+bool thread_is_over() noexcept { return cache_exit_rounds >= PTHREAD_DESTRUCTOR_ITERATIONS; }
+
 /// This thread's cache; null: there is no memory for one, or objects are checked ones.
 mcache* ready_cache() noexcept {
-  if (background_wanted.load(relaxed) && configured.load(relaxed) == 2) want_background();
   if (this_cache != nullptr || checking()) return this_cache;
   return cache_of_new_thread();
+}
+
+/// Behind every allocation that took a slow path.
+void after_allocation() noexcept {
+  if (thread_is_over()) [[unlikely]]
+    heap_drop_cache();
+  if (background_wanted.load(relaxed) && configured.load(relaxed) == 2) [[unlikely]]
+    start_background();
 }
 
 void* allocate_large(size_t bytes, size_t alignment, bool zeroed) noexcept {
@@ -126,6 +136,7 @@ void* allocate_large(size_t bytes, size_t alignment, bool zeroed) noexcept {
   if (s == nullptr) return nullptr;
   s->asked_bytes = bytes;
   sample_large(s, cache->random);
+  after_allocation();
   auto* object = reinterpret_cast<void*>(s->base);
   if constexpr (race_enabled) race_acquire(object);  // partner: free_fast()
   if (zeroed && !s->zero) std::memset(object, 0, bytes);
@@ -178,16 +189,19 @@ void* allocate_slow(size_t bytes) noexcept {
   for (;;) {
     bool sampled = false;
     void* object = refill(*cache, size_class, sampled);
-    if (!sampled) return object;
-    object = sampled_allocate(size_class);
-    if (object != nullptr) return object;
+    if (sampled) object = sampled_allocate(size_class);
+    if (object != nullptr || !sampled) {
+      after_allocation();
+      return object;
+    }
     // No memory for the sampler's own: an ordinary one, of which the next may be drawn again.
   }
 }
 
 void free_slow(void* freed) noexcept {
   if (freed == nullptr) return;
-  mcache* cache = ready_cache();
+  mcache* cache = this_cache;
+  if (cache == nullptr && !thread_is_over()) cache = ready_cache();
   mspan* s = span_of(reinterpret_cast<uintptr_t>(freed));
   if (s != nullptr && is_checked(s)) {
     checked_free(s, freed);
@@ -235,6 +249,7 @@ void* heap_allocate_zeroed(size_t bytes) noexcept {
 
 void* heap_allocate_aligned(size_t bytes, size_t alignment) noexcept {
   if (alignment <= 16) return heap_allocate(bytes);
+  if (this_cache == nullptr) (void)ready_cache();  // reads the settings, if nobody did
   if (checking()) return checked_allocate(bytes, alignment, false);
   if (alignment > heap_page_bytes) return allocate_large(bytes, alignment, false);
   if (bytes <= small_bytes_max) {

@@ -8,7 +8,7 @@
 // Near WEFT_MEMLIMIT everything that is free goes back, without a pause.
 #include "weft/heap/internal/background.hpp"
 
-#include <csignal>
+#include <unistd.h>
 
 #include "weft/base/os/os.hpp"
 #include "weft/heap/internal/cache_owner.hpp"
@@ -25,6 +25,8 @@ constexpr int64_t period_ns = 200'000'000;
 // Periods with nothing to do before the thread sleeps until it is wanted. Idle caches are visited
 // in each, and give up their spans in the second.
 constexpr int quiet_rounds_max = 5;
+// How often a sleeping thread looks whether it is the last one.
+constexpr int64_t look_around_ns = 2'000'000'000;
 // Part of a period that releasing may take.
 constexpr int64_t busy_max_ns = period_ns / 10;
 // Of the memory limit: from here on everything free goes back.
@@ -64,11 +66,43 @@ bool scavenge() noexcept {
   return any;
 }
 
+bool too_much(const page_heap_stats& now) noexcept {
+  return now.resident_free_bytes > may_stay(now.in_use_bytes);
+}
+
+/// Nobody is left but this thread and a main thread that has called pthread_exit(): then the
+/// process ends when this one does.
+bool left_alone() noexcept {
+  if (os::thread_count() > 2) return false;
+  int fd = -1;
+  const char main_thread = os::thread_state(static_cast<int32_t>(::getpid()), fd);
+  os::close_fd(fd);
+  return main_thread == 'Z';
+}
+
+/// Sleeps until there is more free than may stay. False: the thread is to end.
+bool sleep_until_wanted() noexcept {
+  state.store(asleep, seq_cst);
+  // Say that we sleep, then look, under the lock; partner: give_pages(), which counts under the
+  // lock and then looks whether somebody sleeps.
+  bool stays = true;
+  while (state.load(seq_cst) == asleep && !too_much(page_statistics())) {
+    (void)os::futex_wait(state, asleep, look_around_ns);
+    if (left_alone()) {
+      stays = false;
+      break;
+    }
+  }
+  state.store(awake, seq_cst);
+  return stays;
+}
+
 void background_main(void*) {
+  state.store(awake, seq_cst);
   int quiet_rounds = 0;
   int64_t traced = os::monotonic_ns();
   for (;;) {
-    background_wanted.store(false, relaxed);
+    heap_drop_cache();  // what this thread allocated at its start was from some P's
     visit_idle_caches();
     const bool busy = scavenge();
     const int64_t trace_ns = int64_t{trace_period_ms.load(relaxed)} * 1'000'000;
@@ -78,22 +112,18 @@ void background_main(void*) {
       print_heap_trace();
     }
     quiet_rounds = busy ? 0 : quiet_rounds + 1;
+    if (trace_ns == 0 && quiet_rounds > quiet_rounds_max) {
+      if (!sleep_until_wanted()) return;
+      quiet_rounds = 0;
+      continue;
+    }
     int64_t nap_ns = period_ns;
     if (trace_ns != 0) {
       const int64_t left = traced + trace_ns - os::monotonic_ns();
       nap_ns = left < 0 ? 0 : left < period_ns ? left : period_ns;
-    } else if (quiet_rounds > quiet_rounds_max) {
-      nap_ns = -1;
     }
-    if (nap_ns >= 0) {
-      os::sleep_ns(nap_ns);
-      continue;
-    }
-    // Say that we sleep, then look: partner: note_free_pages(), which sets `wanted` and then looks.
-    state.store(asleep, seq_cst);
-    if (!background_wanted.load(seq_cst)) os::futex_wait(state, asleep, -1);
-    state.store(awake, relaxed);
-    quiet_rounds = 0;
+    os::sleep_ns(nap_ns);
+    if (left_alone()) return;
   }
 }
 
@@ -101,38 +131,34 @@ void background_main(void*) {
 
 atomic<bool> background_wanted{false};
 
-void note_free_pages(size_t used_pages, size_t dirty_free_pages) noexcept {
-  if (dirty_free_pages << heap_page_shift <= may_stay(used_pages << heap_page_shift)) return;
-  const uint32_t now = state.load(relaxed);
-  if (now == awake || background_wanted.load(relaxed)) return;
-  background_wanted.store(true, seq_cst);
+void note_pages(size_t all_pages) noexcept {
+  if (all_pages << heap_page_shift <= heap_with_thread_min) return;
+  if (state.load(relaxed) == not_started) background_wanted.store(true, relaxed);
 }
 
-void want_background() noexcept {
+void wake_background() noexcept {
   uint32_t seen = state.load(seq_cst);
   if (seen == disabled) {
-    background_wanted.store(false, relaxed);
-    const page_heap_stats now = page_statistics();
-    (void)release_free_pages(may_stay(now.in_use_bytes));
-    return;
-  }
-  if (seen == asleep && state.compare_exchange(seen, awake, seq_cst, relaxed)) {
+    (void)release_free_pages(may_stay(page_statistics().in_use_bytes));
+  } else if (seen == asleep && state.compare_exchange(seen, awake, seq_cst, relaxed)) {
     os::futex_wake(state, 1);
-    return;
   }
-  if (seen != not_started || !state.compare_exchange(seen, starting, relaxed, relaxed)) return;
+}
+
+bool more_than_may_stay(size_t used_pages, size_t dirty_free_pages) noexcept {
+  return dirty_free_pages << heap_page_shift > may_stay(used_pages << heap_page_shift);
+}
+
+void start_background() noexcept {
+  uint32_t seen = not_started;
+  background_wanted.store(false, relaxed);
+  if (!state.compare_exchange(seen, starting, relaxed, relaxed)) return;
   // It formats a line at a time into a buffer. The program's signals are for the program's threads,
   // whose stacks its handlers were written for.
   constexpr size_t stack_bytes = 64 * 1024;
-  sigset_t all, before;
-  sigfillset(&all);
-  (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = os::start_thread(background_main, nullptr, stack_bytes, "weft-heap");
-  (void)pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error == 0)
-    state.store(awake, relaxed);
-  else
-    state.store(disabled, relaxed);  // no thread to be had: whoever frees gives memory back
+  // No thread to be had: whoever frees gives memory back.
+  if (os::start_thread(background_main, nullptr, stack_bytes, "weft-heap", false) != 0)
+    state.store(disabled, relaxed);
 }
 
 void set_heap_trace(int period_ms) noexcept {
@@ -149,8 +175,9 @@ void background_forgotten() noexcept {
 }
 
 int heap_threads() noexcept {
+  // Not while it starts: who counts one too many believes that nobody else is there.
   const uint32_t now = state.load(relaxed);
-  return now == not_started || now == disabled ? 0 : 1;
+  return now == awake || now == asleep ? 1 : 0;
 }
 
 }  // namespace weft::rt

@@ -176,6 +176,7 @@ bool is_checked(const mspan* s) noexcept {
 
 void* checked_allocate(size_t bytes, size_t alignment, bool zeroed) noexcept {
   if (alignment < 16) alignment = 16;
+  if (alignment > SIZE_MAX / 4) return nullptr;
   const size_t more = slot_words_bytes + front_bytes + red_zone_bytes + (alignment - 16);
   if (bytes > (SIZE_MAX >> 1) - more) return nullptr;
   recorded_stack* stack = record_stack_here();

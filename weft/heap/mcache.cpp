@@ -6,7 +6,6 @@
 
 #include "weft/base/futex_mutex.hpp"
 #include "weft/base/race.hpp"
-#include "weft/heap/internal/background.hpp"
 #include "weft/heap/internal/central.hpp"
 #include "weft/heap/internal/checked.hpp"
 #include "weft/heap/internal/encoding.hpp"
@@ -196,8 +195,10 @@ void end_visit(mcache* cache) noexcept {
 /// Takes in what was posted to an idle cache.
 void visit(mcache* cache, int depth) noexcept {
   while (depth < visits_deep && cache->inbox.load(relaxed) != nullptr && begin_visit(cache)) {
+    cache->depth = depth + 1;
     drain_inbox(*cache);
     post_all(*cache, depth + 1);
+    cache->depth = 0;
     end_visit(cache);
   }
 }
@@ -212,7 +213,10 @@ void* refill(mcache& cache, uint32_t size_class, bool& sampled) noexcept {
     if (s->left < 0 && s != &no_span) {
       s->left = 0;  // nothing was taken: the fast path looks before it takes
       sampled = bin.sample_due;
-      begin_interval(bin, cache.random, size_class);
+      if (cache.keeps_apart)
+        bin.until_sample = INT32_MAX;
+      else
+        begin_interval(bin, cache.random, size_class);
       set_left(s, bin.until_sample);
       if (sampled) return nullptr;
     }
@@ -290,17 +294,17 @@ void free_remote(mcache* cache, mspan* s, free_object* object) noexcept {
   }
   mcache::batch& batch = cache->batches[batch_slot(owner)];
   if (batch.to != owner) {
-    post(batch, 0);
+    post(batch, cache->depth);
     batch.to = owner;
   }
   if (batch.head == nullptr) batch.tail = object;
   object->next = encode(object, batch.head);
   batch.head = object;
-  if (++batch.count >= mcache::batch_objects) post(batch, 0);
+  if (++batch.count >= mcache::batch_objects) post(batch, cache->depth);
 }
 
 void free_other(mcache* cache, mspan* s, free_object* object) noexcept {
-  if (is_sampled(s) || is_checked(s) || background_wanted.load(relaxed)) [[unlikely]]
+  if (is_sampled(s) || is_checked(s)) [[unlikely]]
     return free_slow(object);
   object->mark = mark_of(object);
   free_remote(cache, s, object);

@@ -176,6 +176,7 @@ mspan* begin_run(size_t count) noexcept {
   s->dirty_pages = 0;
   pages_begun += count;
   keep_in_core_files();
+  note_pages(pages_begun);
   return s;
 }
 
@@ -379,9 +380,13 @@ mspan* take_pages_aligned(size_t count, size_t alignment) noexcept {
 }
 
 void give_pages(mspan* s) noexcept {
-  kept_lock_scope hold(heap_lock);
-  give_locked(s);
-  note_free_pages(used_pages, dirty_free_pages);
+  bool wake = false;
+  {
+    kept_lock_scope hold(heap_lock);
+    give_locked(s);
+    wake = more_than_may_stay(used_pages, dirty_free_pages);
+  }
+  if (wake) wake_background();
 }
 
 bool resize_pages(mspan* s, size_t count) noexcept {

@@ -153,6 +153,7 @@ void trace(monitor& self, int64_t now) noexcept {
 
 void sysmon_main(void*) {
   adopt_system_thread();
+  heap_drop_cache();  // it allocates no more
   monitor self;
   self.trace_period = int64_t{process_settings().schedtrace_ms} * 1'000'000;
   const bool may_retake = !process_settings().no_retake;

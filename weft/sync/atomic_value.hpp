@@ -112,6 +112,7 @@ class boxed_cell {
     return std::as_const(old.was->value);
   }
   bool compare_and_swap(const T& expected, T&& desired) {
+    garbage_.await_room();
     box* next = nullptr;
     box* seen = nullptr;
     {
@@ -132,6 +133,7 @@ class boxed_cell {
   template <class F>
   bool update(F& f) {
     for (;;) {  // ends: as above
+      garbage_.await_room();
       uint64_t copied = 0;
       box* next = nullptr;
       const made own{next};

@@ -29,13 +29,14 @@ garbage::~garbage() {
 
 bool garbage::add(retired* object, unsigned kind) noexcept {
   WEFT_CHECK_SLOW(kind <= kind_bits);
+  // Before it can be taken: or whoever destroys it would count below 0. The release orders the two.
+  const uint32_t count = count_.fetch_add(1, relaxed) + 1;
   uintptr_t head = fresh_.load(relaxed);
   do {
     object->next_retired = head;
     // release: the unlinking comes before whoever takes it. Partner: the exchange in take_passed().
   } while (
       !fresh_.compare_exchange(head, reinterpret_cast<uintptr_t>(object) | kind, release, relaxed));
-  const uint32_t count = count_.fetch_add(1, relaxed) + 1;
   // Behind a stuck reader each look would be in vain: a quarter of a batch lies between two.
   return count >= garbage_batch && count % (garbage_batch / 4) == 0;
 }
@@ -71,14 +72,14 @@ bool garbage::collect() noexcept {
 void garbage::destroy_all(uintptr_t first) noexcept {
   // ThreadSanitizer does not know of epochs: to it a reader's last look and this are a race.
   const sanitizer::unseen scope;
-  uint32_t count = 0;
-  for (uintptr_t at = first; at != 0; ++count) {
+  for (uintptr_t at = first; at != 0;) {
     auto* object = reinterpret_cast<retired*>(at & ~kind_bits);
     const auto kind = static_cast<unsigned>(at & kind_bits);
     at = object->next_retired;
+    // Before: a destructor may write here, and would wait for room that it takes up itself.
+    count_.fetch_sub(1, relaxed);
     destroy_(object, kind);
   }
-  count_.fetch_sub(count, relaxed);
 }
 
 void garbage::await_room_slow() noexcept {

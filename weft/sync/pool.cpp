@@ -149,8 +149,7 @@ class pool_registry {
     (pool.next_ != nullptr ? pool.next_->previous_ : last_) = pool.previous_;
   }
   enum class step : uint8_t { done, more, room_wanted };
-  step rotate_one(uint64_t epoch, pool_rest& rest, uint32_t& wanted,
-                  pool_core::drop_function& drop) noexcept;
+  step rotate_one(uint64_t epoch, pool_rest& rest, uint32_t& wanted, pool_core*& served) noexcept;
 
   pool_core* first_ WEFT_GUARDED_BY(lock) = nullptr;
   pool_core* last_ WEFT_GUARDED_BY(lock) = nullptr;
@@ -436,6 +435,9 @@ pool_core::~pool_core() {
     const kept_lock_scope held(registry.lock);
     registry.leave(*this);
   }
+  // Objects that grew old are destroyed without the lock, by whoever began the epoch: what their
+  // destructors use may end right after this pool. acquire: partner: advance().
+  while (dropping_.load(acquire) != 0) weft::yield();
   race_acquire(&table_);
   const auto destroy = [this](void* item) noexcept {
     race_acquire(item);
@@ -464,7 +466,7 @@ bool pool_registry::all_empty() noexcept {
 }
 
 pool_registry::step pool_registry::rotate_one(uint64_t epoch, pool_rest& rest, uint32_t& wanted,
-                                              pool_core::drop_function& drop) noexcept {
+                                              pool_core*& served) noexcept {
   const section entered(leaf);
   const kept_lock_scope held(lock);
   pool_core* pool = first_;
@@ -474,7 +476,8 @@ pool_registry::step pool_registry::rotate_one(uint64_t epoch, pool_rest& rest, u
   remove(*pool);
   push_back(*pool);
   pool->epoch_ = epoch;
-  drop = pool->drop_;
+  served = pool;
+  pool->dropping_.fetch_add(1, relaxed);  // under the lock that ~pool_core() takes before it looks
   if (!pool->empty()) (void)pool->rotate(rest);
   return step::more;
 }
@@ -489,13 +492,14 @@ void pool_registry::advance() noexcept {
   pool_rest rest;
   for (;;) {  // ends: each round serves a pool that this epoch has not served, or makes room
     uint32_t wanted = 0;
-    pool_core::drop_function drop = nullptr;
-    const step next = rotate_one(epoch, rest, wanted, drop);
+    pool_core* served = nullptr;
+    const step next = rotate_one(epoch, rest, wanted, served);
     if (next == step::done) return;
     if (next == step::room_wanted) {
       if (!rest.reserve(wanted)) return;
     } else {
-      rest.clear(drop);
+      rest.clear(served->drop_);
+      served->dropping_.fetch_sub(1, release);  // the last that is done with it: it may end now
     }
   }
 }

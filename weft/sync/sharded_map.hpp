@@ -100,7 +100,10 @@ class sharded_map {
     entry** link = s.find(h, key, equal_);
     if constexpr (std::is_move_assignable_v<V>) {
       if (link != nullptr) {
-        (*link)->value = std::move(value);
+        // The old value ends with the parameter, when the lock is free: its destructor may call
+        // here.
+        V old = std::exchange((*link)->value, std::move(value));
+        value = std::move(old);
         return;
       }
     }
@@ -147,7 +150,8 @@ class sharded_map {
     return true;
   }
   /// Calls `f(std::optional<V>&)` with the value, or nothing if the key is not there. What is in it
-  /// afterwards becomes the value; nothing: the key is removed. If f throws, the value stays.
+  /// afterwards becomes the value; nothing: the key is removed. If f throws, what is in it by then
+  /// stays.
   template <class F>
     requires std::is_invocable_v<F&, std::optional<V>&> && std::movable<V>
   void compute(K key, F&& f) {
@@ -168,7 +172,10 @@ class sharded_map {
     try {
       f(value);
     } catch (...) {
-      if (value) (*link)->value = std::move(*value);
+      if (value)
+        (*link)->value = std::move(*value);
+      else
+        gone.reset(s.entries.unlink(link));  // f had removed it
       throw;
     }
     if (value)

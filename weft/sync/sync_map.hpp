@@ -206,7 +206,7 @@ class sync_map {
     return contains_key(key);
   }
 
-  /// Entries; while others write, a number between what it was and what it becomes. O(stripes).
+  /// Entries; off by as many as come and go while it counts, as is empty(). O(stripes).
   [[nodiscard]] size_t size() const noexcept { return tables_.size(); }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 

@@ -27,7 +27,7 @@ bool membarrier_register(bool force_plain) noexcept {
 int64_t monotonic_ns() noexcept { return model::now_ns(); }
 int64_t realtime_ns() noexcept { return model::now_ns(); }
 
-int start_thread(void (*entry)(void*), void* argument, size_t, const char*) noexcept {
+int start_thread(void (*entry)(void*), void* argument, size_t, const char*, bool) noexcept {
   const model::inside in;
   model::point();
   (void)model::new_thread([entry, argument] { entry(argument); }, false);

@@ -26,9 +26,10 @@ int64_t realtime_ns() noexcept;
 
 // --- threads -----------------------------------------------------------------------------------
 /// Starts a detached thread named `name` (15 characters shown) with a stack of `stack_bytes`.
-/// All signals the process handles stay deliverable. Returns 0 or an errno.
-int start_thread(void (*entry)(void*), void* argument, size_t stack_bytes,
-                 const char* name) noexcept;
+/// All signals the process handles stay deliverable, or with `takes_signals` false none but faults.
+/// Returns 0 or an errno.
+int start_thread(void (*entry)(void*), void* argument, size_t stack_bytes, const char* name,
+                 bool takes_signals = true) noexcept;
 /// The kernel's id of this thread (gettid), never cached across a switch.
 int32_t thread_id() noexcept;
 /// Sends signal `number` with `value` (siginfo's si_value, si_code SI_QUEUE) to one thread of this

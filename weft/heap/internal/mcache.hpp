@@ -64,6 +64,7 @@ struct alignas(64) mcache {
   batch batches[batch_count];
   uint32_t ticks = 0;        // slow paths; batches are posted every so often
   bool keeps_apart = false;  // takes no spans from central: all of its objects are alike
+  int depth = 0;             // of the visit that it is in; 0: none
   uint64_t random = 0;       // state of the sampler's generator
   uint32_t seen_claims = 0;  // by the scavenger: `claims` when it visited last
   mcache* link = nullptr;    // list of spare ones

@@ -94,6 +94,10 @@ WEFT_REPLACES int posix_memalign(void** out, size_t alignment, size_t bytes) noe
 
 WEFT_REPLACES void* memalign(size_t alignment, size_t bytes) noexcept {
   // As glibc: other alignments are rounded up.
+  if (alignment > SIZE_MAX / 2 + 1) {
+    errno = EINVAL;
+    return nullptr;
+  }
   while (!power_of_two(alignment))
     alignment = alignment == 0 ? 1 : (alignment | (alignment - 1)) + 1;
   return or_enomem(weft::rt::heap_allocate_aligned(bytes, alignment));

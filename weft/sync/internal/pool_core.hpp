@@ -49,6 +49,8 @@ class WEFT_API pool_core {
   drop_function drop_;
   /// Not 0 while rotate() has the pool for itself. Whoever finds that touches nothing.
   atomic<uint32_t> frozen_{0};
+  /// Epochs that are about to destroy what they took out: the pool does not end before.
+  atomic<uint32_t> dropping_{0};
   /// There may be victims. Set by rotate(), cleared by whoever has found none.
   atomic<uint32_t> victims_{0};
   // --- under the registry's lock -----------------------------------------------------------

@@ -46,6 +46,15 @@ const sigset_t& program_mask() noexcept {
   return mask;
 }
 
+/// For a thread that runs none of the program's handlers.
+sigset_t faults_only() noexcept {
+  sigset_t mask;
+  sigfillset(&mask);
+  for (int number : always_open)
+    if (number != SIGPROF) sigdelset(&mask, number);
+  return mask;
+}
+
 void* thread_main(void* argument) {
   auto* start = static_cast<thread_start*>(argument);
   thread_start own = *start;
@@ -98,9 +107,10 @@ const char* read_stat(int fd, char* buffer, size_t bytes) noexcept {
 }  // namespace
 
 WEFT_OS_CALL int start_thread(void (*entry)(void*), void* argument, size_t stack_bytes,
-                              const char* name) noexcept {
+                              const char* name, bool takes_signals) noexcept {
   errno_scope keep;
-  auto* start = new (std::nothrow) thread_start{entry, argument, program_mask(), {}};
+  auto* start = new (std::nothrow)
+      thread_start{entry, argument, takes_signals ? program_mask() : faults_only(), {}};
   if (start == nullptr) return ENOMEM;
   std::strncpy(start->name, name, sizeof(start->name) - 1);
 
