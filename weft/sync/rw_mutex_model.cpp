@@ -14,12 +14,13 @@ struct world {
   int value = 0;  // under it
   int seen = 0;
 
-  void write() {
+  // Not inlined: clang reports no access to a member of a local object.
+  [[gnu::noinline]] void write() {
     m.lock();
     ++value;
     m.unlock();
   }
-  int read() {
+  [[gnu::noinline]] int read() {
     m.lock_shared();
     const int v = value;
     asm volatile("" : : "r"(v));  // it is read here, whatever becomes of it
