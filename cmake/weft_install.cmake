@@ -7,7 +7,9 @@ include(CMakePackageConfigHelpers)
 
 get_property(layers GLOBAL PROPERTY WEFT_LAYERS)
 list(TRANSFORM layers PREPEND weft_ OUTPUT_VARIABLE layer_targets)
-install(TARGETS weft ${layer_targets} weft_options EXPORT weft
+get_property(extra_layers GLOBAL PROPERTY WEFT_EXTRA_LAYERS)
+list(TRANSFORM extra_layers PREPEND weft_ OUTPUT_VARIABLE extra_targets)
+install(TARGETS weft ${layer_targets} ${extra_targets} weft_options EXPORT weft
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(TARGET weft_malloc)
@@ -53,3 +55,21 @@ list(JOIN public_flags " " WEFT_PC_FLAGS)
 file(RELATIVE_PATH WEFT_PC_UP /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/weft.pc.in weft.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weft.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# weft-http.pc and so on: what weft.pc leaves out. Each requires weft and the extra layers it uses.
+foreach(extra IN LISTS extra_layers)
+  get_target_property(uses weft_${extra} WEFT_PC_USES)
+  get_target_property(links weft_${extra} WEFT_PC_LINKS)
+  set(WEFT_PC_NAME ${extra})
+  set(required weft)
+  foreach(used IN LISTS uses)
+    if(used IN_LIST extra_layers)
+      list(APPEND required weft-${used})
+    endif()
+  endforeach()
+  list(JOIN required ", " WEFT_PC_REQUIRES)
+  list(JOIN links " " WEFT_PC_EXTRA_LINKS)
+  configure_file(cmake/weft_extra.pc.in weft-${extra}.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weft-${extra}.pc
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-# weft_layer(NAME [USES layer...] [DOORS internal/x.hpp...] [LINKS item...]): one folder, one
+# weft_layer(NAME [EXTRA] [USES layer...] [DOORS internal/x.hpp...] [LINKS item...]): one folder, one
 # static library, one header set, one test program. USES may name only layers declared before, so
 # a cycle cannot be written. DOORS are the internal headers that other layers may include; see
 # scripts/layer_check.py, which reads the same declarations. LINKS are for the linker only.
+# EXTRA: not a part of weft::weft, since it brings libraries that not every program wants: linked by
+# name (weft::http). It is ordinary code upon the runtime, so ThreadSanitizer sees it.
 include_guard(GLOBAL)
 
 # Each header compiles alone: CMake makes a translation unit of each, built by the test `headers`.
 set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ${WEFT_TESTS})
 
 function(weft_layer name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;DOORS;LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "EXTRA" "" "USES;DOORS;LINKS")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "layer ${name}: unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -44,8 +46,14 @@ function(weft_layer name)
   target_link_libraries(weft_${name}
     PUBLIC weft_options ${used_targets}
     PRIVATE $<BUILD_INTERFACE:weft_warnings> ${arg_LINKS})
-  set_property(GLOBAL APPEND PROPERTY WEFT_LAYERS ${name})
-  if(WEFT_SANITIZE STREQUAL "thread")
+  if(arg_EXTRA)
+    set_property(GLOBAL APPEND PROPERTY WEFT_EXTRA_LAYERS ${name})
+    set_property(TARGET weft_${name} PROPERTY WEFT_PC_USES ${arg_USES})
+    set_property(TARGET weft_${name} PROPERTY WEFT_PC_LINKS ${arg_LINKS})
+  else()
+    set_property(GLOBAL APPEND PROPERTY WEFT_LAYERS ${name})
+  endif()
+  if(WEFT_SANITIZE STREQUAL "thread" AND NOT arg_EXTRA)
     set_target_properties(weft_${name} PROPERTIES WEFT_UNINSTRUMENTED ON)
     set(isolate ${PROJECT_SOURCE_DIR}/cmake/isolate)
     set_property(TARGET weft_${name} APPEND PROPERTY LINK_DEPENDS ${isolate})
@@ -60,7 +68,8 @@ function(weft_layer name)
   endif()
 endfunction()
 
-# weft_umbrella(HEADER): weft::weft, all layers with the header that includes them all.
+# weft_umbrella(HEADER): weft::weft, all layers but the extra ones, with the header that includes
+# them all.
 function(weft_umbrella header)
   get_property(layers GLOBAL PROPERTY WEFT_LAYERS)
   list(REVERSE layers)

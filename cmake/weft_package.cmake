@@ -41,6 +41,11 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6-dev, libstdc++-${gcc_major}-dev | libstdc++-dev")
+if(WEFT_HTTP)
+  # For weft::json, weft::tls and weft::http; programs without them do not link these.
+  string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS
+         ", libssl-dev, libnghttp2-dev, libsimdjson-dev, zlib1g-dev, libzstd-dev")
+endif()
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "cmake, gdb, pkg-config")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 
-CALL = re.compile(r"^weft_layer\(([^)]*)\)", re.M)
+CALL = re.compile(r"^ *weft_layer\(([^)]*)\)", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"](weft/[^>"]+)[>"]')
 FORBIDDEN = re.compile(
     r"std::(atomic|mutex|recursive_mutex|shared_mutex|condition_variable|thread|jthread)\b"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// conn: thin over rt::net_fd.
+// conn: thin over rt::stream.
 #include "weft/net/conn.hpp"
 
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 #include <array>
 #include <vector>
 
-#include "weft/net/internal/net_fd.hpp"
+#include "weft/net/internal/stream.hpp"
 
 namespace weft::net {
 
@@ -20,8 +20,8 @@ conn& conn::operator=(conn&&) noexcept = default;
 conn::~conn() = default;
 
 result<size_t> conn::read(std::span<char> to) const {
-  if (!fd_) return fail(closed);
-  return fd_->read(to.data(), to.size());
+  if (!stream_) return fail(closed);
+  return stream_->read(to.data(), to.size());
 }
 
 result<size_t> conn::read(std::span<std::byte> to) const {
@@ -47,8 +47,8 @@ result<size_t> conn::read_full(std::span<std::byte> to) const {
 }
 
 result<size_t> conn::write(std::string_view from) const {
-  if (!fd_) return fail(closed);
-  return fd_->write(from.data(), from.size());
+  if (!stream_) return fail(closed);
+  return stream_->write(from.data(), from.size());
 }
 
 result<size_t> conn::write(std::span<const std::byte> from) const {
@@ -56,7 +56,7 @@ result<size_t> conn::write(std::span<const std::byte> from) const {
 }
 
 result<size_t> conn::writev(std::span<const std::string_view> parts) const {
-  if (!fd_) return fail(closed);
+  if (!stream_) return fail(closed);
   constexpr size_t few = 16;  // on the stack: head, body and tail of most messages
   std::array<iovec, few> small;
   std::vector<iovec> large;
@@ -64,41 +64,41 @@ result<size_t> conn::writev(std::span<const std::string_view> parts) const {
   iovec* out = parts.size() > few ? large.data() : small.data();
   for (size_t i = 0; i < parts.size(); ++i)
     out[i] = {const_cast<char*>(parts[i].data()), parts[i].size()};
-  return fd_->write_vector(std::span<iovec>(out, parts.size()));
+  return stream_->write_vector(std::span<iovec>(out, parts.size()));
 }
 
-result<void> conn::wait_readable() const { return fd_ ? fd_->wait_readable() : fail(closed); }
-bool conn::wait_hangup() const { return !fd_ || fd_->wait_hangup(); }
+result<void> conn::wait_readable() const {
+  return stream_ ? stream_->wait_readable() : fail(closed);
+}
+bool conn::wait_hangup() const { return !stream_ || stream_->wait_hangup(); }
 
-result<void> conn::close() const { return fd_ ? fd_->close() : fail(closed); }
-result<void> conn::close_write() const { return fd_ ? fd_->shut_down(SHUT_WR) : fail(closed); }
-result<void> conn::close_read() const { return fd_ ? fd_->shut_down(SHUT_RD) : fail(closed); }
+result<void> conn::close() const { return stream_ ? stream_->close() : fail(closed); }
+result<void> conn::close_write() const {
+  return stream_ ? stream_->shut_down(SHUT_WR) : fail(closed);
+}
+result<void> conn::close_read() const {
+  return stream_ ? stream_->shut_down(SHUT_RD) : fail(closed);
+}
 
 result<void> conn::deadline(time_point when, bool read, bool write) const {
-  if (!fd_) return fail(closed);
-  // A time at or before the clock's zero is in the past, not "none".
-  int64_t when_ns = 0;
-  if (when != time_point{}) {
-    when_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch()).count();
-    if (when_ns <= 0) when_ns = 1;
-  }
-  return fd_->set_deadline(when_ns, read, write);
+  if (!stream_) return fail(closed);
+  return stream_->set_deadline(rt::deadline_ns(when), read, write);
 }
 result<void> conn::set_deadline(time_point when) const { return deadline(when, true, true); }
 result<void> conn::set_read_deadline(time_point when) const { return deadline(when, true, false); }
 result<void> conn::set_write_deadline(time_point when) const { return deadline(when, false, true); }
 
 result<void> conn::set_no_delay(bool on) const {
-  if (!fd_) return fail(closed);
-  return fd_->set_option(IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
+  if (!stream_) return fail(closed);
+  return stream_->set_option(IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
 }
 result<void> conn::set_keep_alive(bool on) const {
-  if (!fd_) return fail(closed);
-  return fd_->set_option(SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0);
+  if (!stream_) return fail(closed);
+  return stream_->set_option(SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0);
 }
 
-address conn::local_addr() const { return fd_ ? fd_->local() : address{}; }
-address conn::remote_addr() const { return fd_ ? fd_->remote() : address{}; }
-int conn::native_handle() const noexcept { return fd_ ? fd_->native() : -1; }
+address conn::local_addr() const { return stream_ ? stream_->local() : address{}; }
+address conn::remote_addr() const { return stream_ ? stream_->remote() : address{}; }
+int conn::native_handle() const noexcept { return stream_ ? stream_->native() : -1; }
 
 }  // namespace weft::net

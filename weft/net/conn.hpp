@@ -21,7 +21,7 @@
 #include "weft/net/errors.hpp"
 
 namespace weft::rt {
-class net_fd;
+class stream;
 }
 
 namespace weft::net {
@@ -38,8 +38,9 @@ class WEFT_API conn {
   conn& operator=(conn&&) noexcept;
   ~conn();
   /// For Weft's own code.
-  explicit conn(std::shared_ptr<rt::net_fd> fd) noexcept : fd_(std::move(fd)) {}
-  [[nodiscard]] explicit operator bool() const noexcept { return fd_ != nullptr; }
+  explicit conn(std::shared_ptr<rt::stream> to) noexcept : stream_(std::move(to)) {}
+  [[nodiscard]] const std::shared_ptr<rt::stream>& stream() const noexcept { return stream_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return stream_ != nullptr; }
 
   /// Reads what is there, at least one byte; parks until then. 0: the peer has ended its stream
   /// (or the span is empty).
@@ -88,7 +89,7 @@ class WEFT_API conn {
 
  private:
   result<void> deadline(time_point when, bool read, bool write) const;
-  std::shared_ptr<rt::net_fd> fd_;
+  std::shared_ptr<rt::stream> stream_;
 };
 
 }  // namespace weft::net

@@ -20,21 +20,21 @@ listener& listener::operator=(listener&&) noexcept = default;
 listener::~listener() = default;
 
 result<conn> listener::accept() const {
-  if (!fd_) return fail(closed);
-  result<std::shared_ptr<rt::net_fd>> got = fd_->accept();
+  if (!acceptor_) return fail(closed);
+  result<std::shared_ptr<rt::stream>> got = acceptor_->accept();
   if (!got) return fail(std::move(got.error()));
   return conn(std::move(*got));
 }
 
-result<void> listener::close() const { return fd_ ? fd_->close() : fail(closed); }
+result<void> listener::close() const { return acceptor_ ? acceptor_->close() : fail(closed); }
 
 result<void> listener::set_deadline(time_point when) const {
-  if (!fd_) return fail(closed);
-  return conn(fd_).set_read_deadline(when);
+  if (!acceptor_) return fail(closed);
+  return acceptor_->set_deadline(rt::deadline_ns(when), true, false);
 }
 
-address listener::addr() const { return fd_ ? fd_->local() : address{}; }
-int listener::native_handle() const noexcept { return fd_ ? fd_->native() : -1; }
+address listener::addr() const { return acceptor_ ? acceptor_->local() : address{}; }
+int listener::native_handle() const noexcept { return acceptor_ ? acceptor_->native() : -1; }
 
 namespace {
 

@@ -7,6 +7,10 @@
 
 #include "weft/net/conn.hpp"
 
+namespace weft::rt {
+class acceptor;
+}
+
 namespace weft::net {
 
 /// A shared handle, as conn. Closing removes a Unix socket's path.
@@ -19,8 +23,9 @@ class WEFT_API listener {
   listener& operator=(const listener&) noexcept;
   listener& operator=(listener&&) noexcept;
   ~listener();
-  explicit listener(std::shared_ptr<rt::net_fd> fd) noexcept : fd_(std::move(fd)) {}
-  [[nodiscard]] explicit operator bool() const noexcept { return fd_ != nullptr; }
+  /// For Weft's own code.
+  explicit listener(std::shared_ptr<rt::acceptor> from) noexcept : acceptor_(std::move(from)) {}
+  [[nodiscard]] explicit operator bool() const noexcept { return acceptor_ != nullptr; }
 
   /// Parks until somebody connects. Many goroutines may accept at once. net::closed after close().
   /// When the process is out of descriptors the error says so
@@ -38,7 +43,7 @@ class WEFT_API listener {
   friend bool operator==(const listener&, const listener&) noexcept = default;
 
  private:
-  std::shared_ptr<rt::net_fd> fd_;
+  std::shared_ptr<rt::acceptor> acceptor_;
 };
 
 /// Listens on `address`. Networks: "tcp" (an empty host is every interface, IPv6 and IPv4),

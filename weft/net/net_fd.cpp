@@ -227,9 +227,9 @@ result<size_t> net_fd::write_vector(std::span<iovec> parts) {
   return out;
 }
 
-result<std::shared_ptr<net_fd>> net_fd::accept() {
+result<std::shared_ptr<stream>> net_fd::accept() {
   if (!turns_.lock(fd_side::read)) return failure("accept", net::closed);
-  result<std::shared_ptr<net_fd>> out;
+  result<std::shared_ptr<stream>> out;
   poll_result can = poll_reset(pd_, poll_mode::read);
   for (;;) {
     if (can != poll_result::ready) {

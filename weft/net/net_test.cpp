@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections on the loopback: what Go programs expect of them.
-#include "weft/base/atomic.hpp"
 #include "weft/net/net.hpp"
 
 #include <gtest/gtest.h>
@@ -15,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "weft/base/atomic.hpp"
 #include "weft/sched/internal/netpoll.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sched/runtime.hpp"

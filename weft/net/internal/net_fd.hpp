@@ -11,9 +11,8 @@
 #include "weft/net/address.hpp"
 #include "weft/net/errors.hpp"
 #include "weft/net/internal/fd_mutex.hpp"
+#include "weft/net/internal/stream.hpp"
 #include "weft/sched/internal/netpoll.hpp"
-
-struct iovec;
 
 namespace weft::rt {
 
@@ -23,34 +22,32 @@ namespace weft::rt {
                                   const std::string& source, const std::string& address,
                                   std::string_view call, error cause);
 
-class net_fd {
+class net_fd final : public stream, public acceptor {
  public:
   /// Takes `fd`. The static string `network` is "tcp" or "unix".
   net_fd(int fd, const char* network) noexcept : fd_(fd), network_(network) {}
-  ~net_fd();
-  net_fd(const net_fd&) = delete;
-  net_fd& operator=(const net_fd&) = delete;
+  ~net_fd() override;
 
   /// Registers with netpoll. 0 or an errno; the descriptor is then still closed by the destructor.
   [[nodiscard]] int open() noexcept;
 
   // All of these may park.
-  [[nodiscard]] result<size_t> read(void* to, size_t bytes);
-  [[nodiscard]] result<size_t> write(const void* from, size_t bytes);
-  [[nodiscard]] result<size_t> write_vector(std::span<iovec> parts);
-  [[nodiscard]] result<void> wait_readable();
-  [[nodiscard]] bool wait_hangup();
-  [[nodiscard]] result<std::shared_ptr<net_fd>> accept();
+  [[nodiscard]] result<size_t> read(void* to, size_t bytes) override;
+  [[nodiscard]] result<size_t> write(const void* from, size_t bytes) override;
+  [[nodiscard]] result<size_t> write_vector(std::span<iovec> parts) override;
+  [[nodiscard]] result<void> wait_readable() override;
+  [[nodiscard]] bool wait_hangup() override;
+  [[nodiscard]] result<std::shared_ptr<stream>> accept() override;
   /// Begins to connect; 0 or an errno. Before open(): epoll reports an unconnected socket as hung
   /// up, and that is remembered for ever.
   [[nodiscard]] int start_connect(const net::address& to);
   /// Waits until connected, the write deadline or closing. The error names the system call.
   [[nodiscard]] error finish_connect();
 
-  [[nodiscard]] result<void> close();
-  [[nodiscard]] result<void> shut_down(int how);
-  [[nodiscard]] result<void> set_deadline(int64_t when_ns, bool read, bool write);
-  [[nodiscard]] result<void> set_option(int level, int option, int value);
+  [[nodiscard]] result<void> close() override;
+  [[nodiscard]] result<void> shut_down(int how) override;
+  [[nodiscard]] result<void> set_deadline(int64_t when_ns, bool read, bool write) override;
+  [[nodiscard]] result<void> set_option(int level, int option, int value) override;
 
   /// Names a listener before it is bound, for errors.
   void set_local(net::address where) { local_ = std::move(where); }
@@ -59,9 +56,9 @@ class net_fd {
   /// A listener's Unix path, removed by close().
   void unlink_on_close() noexcept { unlink_ = true; }
 
-  [[nodiscard]] int native() const noexcept { return fd_; }
-  [[nodiscard]] const net::address& local() const noexcept { return local_; }
-  [[nodiscard]] const net::address& remote() const noexcept { return remote_; }
+  [[nodiscard]] int native() const noexcept override { return fd_; }
+  [[nodiscard]] const net::address& local() const noexcept override { return local_; }
+  [[nodiscard]] const net::address& remote() const noexcept override { return remote_; }
   [[nodiscard]] const char* network() const noexcept { return network_; }
 
  private:

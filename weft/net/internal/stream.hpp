@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// What net::conn and net::listener are handles of: a socket, TLS over another stream, or an end of
+// a connection in memory. The public handles document what each operation does; here is only what
+// implementers must know besides.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "weft/base/chrono.hpp"
+#include "weft/base/error.hpp"
+#include "weft/net/address.hpp"
+
+namespace weft::rt {
+
+class WEFT_API stream {
+ public:
+  stream() = default;
+  stream(const stream&) = delete;
+  stream& operator=(const stream&) = delete;
+  virtual ~stream() = default;
+
+  // May park. One reader and one writer at a time: an implementation makes the others wait.
+  [[nodiscard]] virtual result<size_t> read(void* to, size_t bytes) = 0;
+  [[nodiscard]] virtual result<size_t> write(const void* from, size_t bytes) = 0;
+  /// Changes the parts. By default each is written by itself.
+  [[nodiscard]] virtual result<size_t> write_vector(std::span<iovec> parts);
+  [[nodiscard]] virtual result<void> wait_readable() = 0;
+  [[nodiscard]] virtual bool wait_hangup() = 0;
+
+  [[nodiscard]] virtual result<void> close() = 0;
+  /// SHUT_RD, SHUT_WR or SHUT_RDWR.
+  [[nodiscard]] virtual result<void> shut_down(int how) = 0;
+  /// On rt::now_ns()'s clock; 0 takes the deadline away; in the past: at once.
+  [[nodiscard]] virtual result<void> set_deadline(int64_t when_ns, bool read, bool write) = 0;
+  /// A socket's option; what is no socket does nothing.
+  [[nodiscard]] virtual result<void> set_option(int level, int option, int value) = 0;
+
+  /// -1 if there is none.
+  [[nodiscard]] virtual int native() const noexcept = 0;
+  [[nodiscard]] virtual const net::address& local() const noexcept = 0;
+  [[nodiscard]] virtual const net::address& remote() const noexcept = 0;
+};
+
+/// For set_deadline(): a default time_point is "none"; a time at or before the clock's zero is in
+/// the past, not "none".
+[[nodiscard]] int64_t deadline_ns(std::chrono::steady_clock::time_point when) noexcept;
+
+class WEFT_API acceptor {
+ public:
+  acceptor() = default;
+  acceptor(const acceptor&) = delete;
+  acceptor& operator=(const acceptor&) = delete;
+  virtual ~acceptor() = default;
+
+  /// May park.
+  [[nodiscard]] virtual result<std::shared_ptr<stream>> accept() = 0;
+  [[nodiscard]] virtual result<void> close() = 0;
+  [[nodiscard]] virtual result<void> set_deadline(int64_t when_ns, bool read, bool write) = 0;
+  [[nodiscard]] virtual int native() const noexcept = 0;
+  [[nodiscard]] virtual const net::address& local() const noexcept = 0;
+};
+
+}  // namespace weft::rt
