@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# weft_layer(NAME [EXTRA] [USES layer...] [DOORS internal/x.hpp...] [LINKS item...]): one folder, one
-# static library, one header set, one test program. USES may name only layers declared before, so
-# a cycle cannot be written. DOORS are the internal headers that other layers may include; see
+# weft_layer(NAME [EXTRA] [USES layer...] [DOORS internal/x.hpp...] [LINKS item...]): one folder,
+# one static library, one header set, one test program. USES may name only layers declared before,
+# so a cycle cannot be written. DOORS are the internal headers that other layers may include; see
 # scripts/layer_check.py, which reads the same declarations. LINKS are for the linker only.
 # EXTRA: not a part of weft::weft, since it brings libraries that not every program wants: linked by
 # name (weft::http). It is ordinary code upon the runtime, so ThreadSanitizer sees it.
