@@ -5,6 +5,7 @@
 #include "weft/net/address.hpp"
 #include "weft/net/buffered.hpp"
 #include "weft/net/conn.hpp"
+#include "weft/net/descriptor.hpp"
 #include "weft/net/dial.hpp"
 #include "weft/net/errors.hpp"
 #include "weft/net/listener.hpp"

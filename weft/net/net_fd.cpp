@@ -16,6 +16,8 @@
 #include "weft/base/race.hpp"
 #include "weft/net/internal/sys.hpp"
 #include "weft/sched/heap_object.hpp"
+#include "weft/sync/context.hpp"
+#include "weft/sync/wait_group.hpp"
 
 namespace weft::net {
 
@@ -141,6 +143,42 @@ result<void> net_fd::wait_readable() {
   result<void> out;
   if (const poll_result can = before_read(); can != poll_result::ready) out = failure("read", can);
   leave(fd_side::read);
+  return out;
+}
+
+result<void> net_fd::wait_level(fd_side side, const context* ctx, int64_t deadline_ns) {
+  if (!turns_.lock(side)) return failure("wait", net::closed);
+  const bool read = side == fd_side::read;
+  const poll_mode mode = read ? poll_mode::read : poll_mode::write;
+  poll_set_deadline(pd_, deadline_ns, read, !read);
+  wait_group told;
+  stop_func stop;
+  if (ctx != nullptr) {
+    told.add(1);
+    stop = after_func(*ctx, [&] {
+      poll_set_deadline(pd_, 1, read, !read);  // in the past
+      told.done();
+    });
+  }
+  result<void> out;
+  for (;;) {
+    poll_result can = poll_reset(pd_, mode);
+    // Asked after the reset: what comes later makes an event. A file that cannot be asked is for
+    // its owner to find broken.
+    if (can == poll_result::ready) {
+      const int now = sys::ready_now(fd_, !read);
+      if (now != 0 && now != -EINTR) break;
+      if (now == 0) can = poll_wait(pd_, mode);
+    }
+    if (can == poll_result::ready) continue;
+    const error ended = ctx != nullptr && can == poll_result::timeout ? ctx->err() : error{};
+    out = ended && !ended.timeout() ? failure("wait", ended) : failure("wait", can);
+    break;
+  }
+  // Not prevented: it has set its deadline, or is about to. The next wait shall not meet it.
+  if (ctx != nullptr && !stop()) told.wait();
+  poll_set_deadline(pd_, 0, read, !read);
+  leave(side);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -94,6 +95,17 @@ WEFT_SYS int peer_name(int fd, sockaddr_storage* out, uint32_t* bytes) noexcept 
 }
 
 WEFT_SYS int shut_down(int fd, int how) noexcept { return ::shutdown(fd, how) == 0 ? 0 : -errno; }
+
+WEFT_SYS int duplicate(int fd) noexcept {
+  const int own = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return own >= 0 ? own : -errno;
+}
+
+WEFT_SYS int ready_now(int fd, bool to_write) noexcept {
+  pollfd asked{fd, static_cast<short>(to_write ? POLLOUT : POLLIN), 0};
+  const int got = ::poll(&asked, 1, 0);
+  return got >= 0 ? got : -errno;
+}
 
 WEFT_SYS int close_fd(int fd) noexcept {
   // Linux has closed it even when it says EINTR; trying again could close another's.

@@ -14,6 +14,10 @@
 #include "weft/net/internal/stream.hpp"
 #include "weft/sched/internal/netpoll.hpp"
 
+namespace weft {
+class context;
+}
+
 namespace weft::rt {
 
 /// Builds `OP NETWORK SOURCE->ADDRESS: [CALL: ]CAUSE` with an op_error payload. `call` is left out
@@ -24,7 +28,7 @@ namespace weft::rt {
 
 class net_fd final : public stream, public acceptor {
  public:
-  /// Takes `fd`. The static string `network` is "tcp" or "unix".
+  /// Takes `fd`. The static string `network` is "tcp", "unix", ...
   net_fd(int fd, const char* network) noexcept : fd_(fd), network_(network) {}
   ~net_fd() override;
 
@@ -38,6 +42,9 @@ class net_fd final : public stream, public acceptor {
   [[nodiscard]] result<void> wait_readable() override;
   [[nodiscard]] bool wait_hangup() override;
   [[nodiscard]] result<std::shared_ptr<stream>> accept() override;
+  /// Waits until poll(2) finds that side ready: for files that others read. Ends at the deadline
+  /// (0: none) or with the context (null: none); neither is left behind.
+  [[nodiscard]] result<void> wait_level(fd_side side, const context* ctx, int64_t deadline_ns);
   /// Begins to connect; 0 or an errno. Before open(): epoll reports an unconnected socket as hung
   /// up, and that is remembered for ever.
   [[nodiscard]] int start_connect(const net::address& to);

@@ -31,6 +31,10 @@ int pending_error(int fd) noexcept;
 int local_name(int fd, sockaddr_storage* out, uint32_t* bytes) noexcept;
 int peer_name(int fd, sockaddr_storage* out, uint32_t* bytes) noexcept;
 int shut_down(int fd, int how) noexcept;
+/// Another number of the same open file, close-on-exec.
+int duplicate(int fd) noexcept;
+/// 1 if a read (a write) would not block, or fail, 0 if it would.
+int ready_now(int fd, bool to_write) noexcept;
 int close_fd(int fd) noexcept;
 int unlink_path(const char* path) noexcept;
 /// net.core.somaxconn, the limit of a listen backlog; 128 if it cannot be read.
