@@ -200,6 +200,69 @@ bool net_fd::wait_hangup() {
   return gone;
 }
 
+void net_fd::watched(poll_watcher* entry) {
+  auto* self = static_cast<poll_entry*>(entry);
+  race_acquire(self);  // partner: arm()
+  read_watcher& told = *self->told;
+  self->owner->drained_ = false;
+  self->owner->leave(fd_side::read);
+  told.readable();
+}
+
+/// Under the read turn; gives it back unless the watcher is armed.
+bool net_fd::arm(read_watcher& watcher) {
+  entry_.run = watched;
+  entry_.owner = this;
+  entry_.told = &watcher;
+  race_release(&entry_);
+  if (poll_watch(pd_, entry_)) return true;
+  drained_ = false;
+  leave(fd_side::read);
+  return false;
+}
+
+bool net_fd::watch_readable(read_watcher& watcher) {
+  if (!turns_.lock(fd_side::read)) return false;
+  bool pending = poll_hangup(pd_);
+  if (!pending && !drained_) {
+    // Peeked after the reset: what comes later makes an event.
+    pending = poll_reset(pd_, poll_mode::read) != poll_result::ready || sys::has_input(fd_);
+  }
+  if (!pending) return arm(watcher);
+  drained_ = false;
+  leave(fd_side::read);
+  return false;
+}
+
+bool net_fd::watch_hangup(read_watcher& watcher) {
+  if (!turns_.lock(fd_side::read)) return false;
+  bool gone = poll_reset(pd_, poll_mode::read) != poll_result::ready;
+  gone = gone || poll_hangup(pd_) || sys::peer_gone(fd_);
+  if (!gone) return arm(watcher);
+  drained_ = false;
+  leave(fd_side::read);
+  return false;
+}
+
+bool net_fd::unwatch() {
+  // Closed: the watcher was told, and the descriptor's state may be gone.
+  if (!turns_.incref()) return false;
+  const bool taken = poll_unwatch(pd_, entry_);
+  if (taken) {
+    drained_ = false;
+    leave(fd_side::read);
+  }
+  release();
+  return taken;
+}
+
+bool net_fd::hung_up() {
+  if (!turns_.incref()) return true;
+  const bool gone = poll_hangup(pd_) || sys::peer_gone(fd_);
+  release();
+  return gone;
+}
+
 result<size_t> net_fd::write(const void* from, size_t bytes) {
   if (!turns_.lock(fd_side::write)) return failure("write", net::closed);
   result<size_t> out = bytes;

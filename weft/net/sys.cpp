@@ -36,6 +36,11 @@ WEFT_SYS bool peer_gone(int fd) noexcept {
   return got == 0 || (errno != EAGAIN && errno != EINTR);
 }
 
+WEFT_SYS bool has_input(int fd) noexcept {
+  char byte = 0;
+  return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
 WEFT_SYS long transmit(int fd, const void* from, size_t bytes) noexcept {
   const ssize_t put = ::send(fd, from, bytes, MSG_NOSIGNAL);
   return put >= 0 ? put : -errno;

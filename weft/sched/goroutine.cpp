@@ -194,7 +194,10 @@ void give_goroutine(goroutine* gp) noexcept {
   push_bare(this_machine()->p, gp);
 }
 
-void submit_goroutine(goroutine* gp) noexcept {
+namespace {
+
+/// An id, a parent, and for one with a stack its first frame.
+void introduce(goroutine* gp) noexcept {
   machine* mp = this_machine();
   processor* pp = mp->p;
   goroutine_top* top = gp->top;
@@ -218,6 +221,40 @@ void submit_goroutine(goroutine* gp) noexcept {
     gp->sp = make_context(limit & ~uintptr_t{15});
     top->fiber.create(top->stack_lo, top->stack_hi, top->creation_pc, gp->id);
   }
+}
+
+}  // namespace
+
+goroutine* take_waiting(void (*entry)(void*), void* argument, const arch::fp_control& fp) noexcept {
+  const auto pc = reinterpret_cast<uintptr_t>(entry);
+  goroutine* gp = take_unborn();
+  if (gp != nullptr) {
+    birth_record& birth = birth_of(gp);
+    birth.creation_pc = pc;
+    birth.entry = entry;
+    std::memcpy(birth.closure, &argument, sizeof argument);
+  } else {
+    const char* why = nullptr;
+    gp = take_goroutine(0, why);
+    if (gp == nullptr) fatal(why);
+    goroutine_top& top = *gp->top;
+    top.creation_pc = pc;
+    top.entry = entry;
+    top.closure_lo = (reinterpret_cast<uintptr_t>(&top) - sizeof argument) & ~uintptr_t{15};
+    top.closure = reinterpret_cast<void*>(top.closure_lo);
+    std::memcpy(top.closure, &argument, sizeof argument);
+  }
+  introduce(gp);
+  gp->fp = fp;
+  gp->reason = wait_reason::io_wait;
+  gp->status.store(static_cast<uint32_t>(g_status::waiting), relaxed);
+  return gp;
+}
+
+void submit_goroutine(goroutine* gp) noexcept {
+  machine* mp = this_machine();
+  processor* pp = mp->p;
+  introduce(gp);
   arch::save_fp_control(gp->fp);  // a goroutine inherits its creator's rounding mode
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   if (mp->sim) {

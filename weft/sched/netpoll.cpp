@@ -7,6 +7,8 @@
 //   ready      readiness not consumed yet         poll_wait, poll_reset -> nil
 //   wait       somebody is about to park          commit -> goroutine;  any wake-up -> nil / ready
 //   pointer    that goroutine is parked           any wake-up -> nil / ready, and readies it
+//   pointer|1  a watcher is armed (reader only)   the same, and starts a goroutine for it;
+//                                                 poll_unwatch -> nil
 //
 // Whoever takes a pointer out of a word, and nobody else, readies that goroutine: exactly one
 // ready() per park. Deadlines and closing set a bit in `info` and then take the waiter out; a
@@ -109,19 +111,40 @@ poll_desc* desc_of(uint64_t tag) noexcept {
   return reinterpret_cast<poll_desc*>(tag & ((uint64_t{1} << 48) - 1));
 }
 
-/// Takes the waiter out of a word, leaving `ready` behind if I/O is the reason. The caller readies
+/// Who was taken out of a word: nobody, a goroutine, or a watcher.
+using waiter = uintptr_t;
+inline constexpr waiter nobody = 0;
+inline constexpr uintptr_t watcher_bit = 1;
+
+void run_watcher(void* argument) {
+  auto* watcher = *static_cast<poll_watcher**>(argument);
+  watcher->run(watcher);
+}
+
+/// The goroutine that is to be readied for a waiter. No lock is held: a watcher's is made here.
+goroutine* goroutine_of(waiter w) noexcept {
+  if ((w & watcher_bit) == 0) return reinterpret_cast<goroutine*>(w);
+  auto* watcher = reinterpret_cast<poll_watcher*>(w & ~watcher_bit);
+  return take_waiting(run_watcher, watcher, watcher->fp);
+}
+
+void wake(waiter w) noexcept {
+  if (w != nobody) ready(goroutine_of(w));
+}
+
+/// Takes the waiter out of a word, leaving `ready` behind if I/O is the reason. The caller wakes
 /// what is returned.
-[[nodiscard]] goroutine* unblock(poll_desc* pd, poll_mode mode, bool io_ready) noexcept {
+[[nodiscard]] waiter unblock(poll_desc* pd, poll_mode mode, bool io_ready) noexcept {
   atomic<uintptr_t>& word = pd->word(mode);
   uintptr_t old = word.load(seq_cst);
   for (;;) {
-    if (old == word_ready) return nullptr;
-    if (old == word_nil && !io_ready) return nullptr;
+    if (old == word_ready) return nobody;
+    if (old == word_nil && !io_ready) return nobody;
     // seq_cst: partners are the exchange in poll_wait() and commit_wait()'s CAS.
     if (!word.compare_exchange(old, io_ready ? word_ready : word_nil, seq_cst, seq_cst)) continue;
-    if (old <= word_wait) return nullptr;
+    if (old <= word_wait) return nobody;
     poll.waiters.fetch_sub(1, seq_cst);
-    return reinterpret_cast<goroutine*>(old);
+    return old;
   }
 }
 
@@ -150,7 +173,7 @@ void publish(poll_desc* pd, uint32_t bit, bool set) noexcept {
 }
 
 void fire_deadline(poll_desc* pd, poll_mode mode, int64_t now) noexcept {
-  goroutine* gp = nullptr;
+  waiter woken = nobody;
   {
     lock_scope hold(pd->lock);
     int64_t& deadline = mode == poll_mode::read ? pd->read_deadline : pd->write_deadline;
@@ -158,9 +181,9 @@ void fire_deadline(poll_desc* pd, poll_mode mode, int64_t now) noexcept {
     if (changed && !mutated("netpoll: a late timer is believed")) return;  // another's turn
     deadline = deadline_passed;
     publish(pd, mode == poll_mode::read ? info_read_expired : info_write_expired, true);
-    gp = unblock(pd, mode, false);
+    woken = unblock(pd, mode, false);
   }
-  if (gp != nullptr) ready(gp);
+  wake(woken);
 }
 
 void fire_read(timer_node* node, int64_t now) noexcept {
@@ -262,22 +285,21 @@ void give_back(poll_desc* pd) noexcept {
   poll.free = pd;
 }
 
-/// Sets one direction's deadline under pd->lock; returns whom to ready.
-[[nodiscard]] goroutine* set_one(poll_desc* pd, poll_mode mode, int64_t when_ns,
-                                 int64_t now) noexcept {
+/// Sets one direction's deadline under pd->lock; returns whom to wake.
+[[nodiscard]] waiter set_one(poll_desc* pd, poll_mode mode, int64_t when_ns, int64_t now) noexcept {
   const bool read = mode == poll_mode::read;
   int64_t& deadline = read ? pd->read_deadline : pd->write_deadline;
   timer_node& timer = read ? pd->read_timer : pd->write_timer;
   const bool passed = when_ns != 0 && when_ns <= now;
   const int64_t old = deadline;
   deadline = passed ? deadline_passed : when_ns;
-  if (deadline == old) return nullptr;
+  if (deadline == old) return nobody;
   if (deadline > 0)
     rearm(timer, deadline);
   else if (old > 0)
     (void)disarm(timer);  // if it fires just now, it finds another deadline and does nothing
   publish(pd, read ? info_read_expired : info_write_expired, passed);
-  return passed ? unblock(pd, mode, false) : nullptr;
+  return passed ? unblock(pd, mode, false) : nobody;
 }
 
 }  // namespace
@@ -324,9 +346,11 @@ void netpoll(int64_t delay_ns, g_list& out) noexcept {
     constexpr uint32_t hangup = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
     if ((event.events & hangup) != 0) pd->info.fetch_or(info_hangup, seq_cst);
     if ((event.events & (EPOLLIN | hangup)) != 0)
-      if (goroutine* gp = unblock(pd, poll_mode::read, true); gp != nullptr) out.push_back(gp);
+      if (const waiter w = unblock(pd, poll_mode::read, true); w != nobody)
+        out.push_back(goroutine_of(w));
     if ((event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
-      if (goroutine* gp = unblock(pd, poll_mode::write, true); gp != nullptr) out.push_back(gp);
+      if (const waiter w = unblock(pd, poll_mode::write, true); w != nobody)
+        out.push_back(goroutine_of(w));
   }
 }
 
@@ -404,25 +428,56 @@ poll_result poll_wait(poll_desc* pd, poll_mode mode) noexcept {
   }
 }
 
+bool poll_watch(poll_desc* pd, poll_watcher& watcher) noexcept {
+  const section s;
+  arch::save_fp_control(watcher.fp);
+  const uintptr_t armed = reinterpret_cast<uintptr_t>(&watcher) | watcher_bit;
+  // As in poll_wait(): counted before it can be taken out, and a thread must be there that polls.
+  poll.waiters.fetch_add(1, seq_cst);
+  uintptr_t seen = word_nil;
+  if (!pd->reader.compare_exchange(seen, armed, seq_cst, seq_cst)) {
+    WEFT_ASSERT(seen == word_ready);  // else somebody waits here already
+    poll.waiters.fetch_sub(1, seq_cst);
+    return false;
+  }
+  // Armed; now look at the verdict. Partner: publish() before unblock().
+  if (verdict(pd, poll_mode::read) != poll_result::ready) {
+    seen = armed;
+    // Whoever published it may have taken the watcher out; then it runs, and tells its owner.
+    if (!pd->reader.compare_exchange(seen, word_nil, seq_cst, seq_cst)) return true;
+    poll.waiters.fetch_sub(1, seq_cst);
+    return false;
+  }
+  if (this_machine()->is_guest && sched.last_poll.load(seq_cst) != 0) wake_p();
+  return true;
+}
+
+bool poll_unwatch(poll_desc* pd, poll_watcher& watcher) noexcept {
+  uintptr_t armed = reinterpret_cast<uintptr_t>(&watcher) | watcher_bit;
+  if (!pd->reader.compare_exchange(armed, word_nil, seq_cst, seq_cst)) return false;
+  poll.waiters.fetch_sub(1, seq_cst);
+  return true;
+}
+
 void poll_set_deadline(poll_desc* pd, int64_t when_ns, bool read, bool write) noexcept {
   const int64_t now = now_ns();
   section s;
-  goroutine* reader = nullptr;
-  goroutine* writer = nullptr;
+  waiter reader = nobody;
+  waiter writer = nobody;
   {
     lock_scope hold(pd->lock);
     if ((pd->info.load(relaxed) & info_closing) != 0) return;
     if (read) reader = set_one(pd, poll_mode::read, when_ns, now);
     if (write) writer = set_one(pd, poll_mode::write, when_ns, now);
   }
-  if (reader != nullptr) ready(reader);
-  if (writer != nullptr) ready(writer);
+  wake(reader);
+  wake(writer);
 }
 
 void poll_evict(poll_desc* pd) noexcept {
   section s;
-  goroutine* reader = nullptr;
-  goroutine* writer = nullptr;
+  waiter reader = nobody;
+  waiter writer = nobody;
   {
     lock_scope hold(pd->lock);
     publish(pd, info_closing, true);
@@ -432,8 +487,8 @@ void poll_evict(poll_desc* pd) noexcept {
     reader = unblock(pd, poll_mode::read, false);
     writer = unblock(pd, poll_mode::write, false);
   }
-  if (reader != nullptr) ready(reader);
-  if (writer != nullptr) ready(writer);
+  wake(reader);
+  wake(writer);
 }
 
 void poll_close(poll_desc* pd) noexcept {

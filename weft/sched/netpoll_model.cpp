@@ -116,6 +116,49 @@ void reuse() {
   model::check(!early, "ready before anything was reported");
 }
 
+/// A watcher is armed while something happens; `end` says whether it was taken out.
+void watch_against(const std::function<bool(poll_desc*, weft::rt::poll_watcher&)>& end,
+                   const std::function<void()>& another = nullptr) {
+  struct counted : weft::rt::poll_watcher {
+    countdown left{1};
+    weft::rt::atomic<int> told{0};
+  };
+  counted watcher;
+  watcher.run = [](weft::rt::poll_watcher* self) {
+    auto* of = static_cast<counted*>(self);
+    of->told.fetch_add(1, weft::rt::seq_cst);
+    of->left.done();
+  };
+  int error = 0;
+  model::setup();
+  model::start_runtime(1);
+  poll_desc* pd = weft::rt::poll_open(fd, error);
+  model::setup_done();
+  if (another != nullptr) model::spawn(another);
+  const bool armed = weft::rt::poll_watch(pd, watcher);
+  const bool taken = end(pd, watcher);
+  if (armed && !taken) watcher.left.wait();
+  model::join_all();
+  model::check(watcher.told.load(weft::rt::seq_cst) == (armed && !taken ? 1 : 0),
+               "a watcher was not told once for being armed");
+}
+void watch_edge() {
+  watch_against([](poll_desc*, weft::rt::poll_watcher&) { return false; }, edge);
+}
+void watch_eviction() {
+  watch_against(
+      [](poll_desc* pd, weft::rt::poll_watcher&) {
+        weft::rt::poll_evict(pd);
+        return false;
+      },
+      edge);
+}
+void watch_taken_out() {
+  watch_against([](poll_desc* pd,
+                   weft::rt::poll_watcher& watcher) { return weft::rt::poll_unwatch(pd, watcher); },
+                edge);
+}
+
 constexpr const char* file = "weft/sched/netpoll.cpp";
 constexpr const char* commit =
     "compare_exchange(\n      expected, reinterpret_cast<uintptr_t>(gp), seq_cst, seq_cst)";
@@ -150,6 +193,39 @@ TEST(netpoll_model, deadline) {
           {"expired: not published", file, "pd->info.fetch_or(bit, seq_cst)", model::change::drop},
           {"unblock: load and store", file, unblock, model::change::split},
           {"unblock: takes nobody out", file, unblock, model::change::never},
+      });
+}
+
+TEST(netpoll_model, watcher) {
+  model::verify(
+      long_one("netpoll, watcher and edge", watch_edge),
+      {
+          {"watch: overwrites the edge", file,
+           "pd->reader.compare_exchange(seen, armed, seq_cst, seq_cst)", model::change::always},
+          {"watch: by load and store", file,
+           "pd->reader.compare_exchange(seen, armed, seq_cst, seq_cst)", model::change::split},
+          {"edge: takes nobody out", file, unblock, model::change::never},
+      });
+}
+
+TEST(netpoll_model, watcher_and_eviction) {
+  model::verify(long_one("netpoll, watcher, edge and eviction", watch_eviction),
+                {
+                    {"two tell one watcher", file, unblock, model::change::split},
+                    {"unblock: takes nobody out", file, unblock, model::change::never},
+                    {"unblock: takes what is gone", file, unblock, model::change::always},
+                });
+}
+
+TEST(netpoll_model, watcher_taken_out) {
+  model::verify(
+      long_one("netpoll, watcher taken out", watch_taken_out),
+      {
+          {"unwatch: takes what is gone", file,
+           "pd->reader.compare_exchange(armed, word_nil, seq_cst, seq_cst)", model::change::always},
+          {"unwatch: by load and store", file,
+           "pd->reader.compare_exchange(armed, word_nil, seq_cst, seq_cst)", model::change::split},
+          {"unblock: by load and store", file, unblock, model::change::split},
       });
 }
 

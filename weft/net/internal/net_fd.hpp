@@ -41,6 +41,10 @@ class net_fd final : public stream, public acceptor {
   [[nodiscard]] result<size_t> write_vector(std::span<iovec> parts) override;
   [[nodiscard]] result<void> wait_readable() override;
   [[nodiscard]] bool wait_hangup() override;
+  [[nodiscard]] bool watch_readable(read_watcher& watcher) override;
+  [[nodiscard]] bool watch_hangup(read_watcher& watcher) override;
+  [[nodiscard]] bool unwatch() override;
+  [[nodiscard]] bool hung_up() override;
   [[nodiscard]] result<std::shared_ptr<stream>> accept() override;
   /// Waits until poll(2) finds that side ready: for files that others read. Ends at the deadline
   /// (0: none) or with the context (null: none); neither is left behind.
@@ -78,6 +82,14 @@ class net_fd final : public stream, public acceptor {
   void destroy() noexcept;
   void remove_path() noexcept;
 
+  /// What netpoll calls for `watcher_`. Armed only under the read turn, which it keeps meanwhile.
+  struct poll_entry : poll_watcher {
+    net_fd* owner = nullptr;
+    read_watcher* told = nullptr;
+  };
+  [[nodiscard]] bool arm(read_watcher& watcher);
+  static void watched(poll_watcher* entry);
+
   int fd_;
   const char* network_;
   poll_desc* pd_ = nullptr;
@@ -86,6 +98,7 @@ class net_fd final : public stream, public acceptor {
   /// request instead of two. True at first: registration reports what is there already. Under the
   /// read turn.
   bool drained_ = true;
+  poll_entry entry_;
   bool unlink_ = false;
   /// Between start_connect() and finish_connect(): not established yet.
   bool connecting_ = false;

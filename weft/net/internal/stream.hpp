@@ -17,6 +17,16 @@
 
 namespace weft::rt {
 
+/// Told, instead of a goroutine that waits. Its owner keeps it alive while it is armed.
+class read_watcher {
+ public:
+  /// Called once for each arming, on a new goroutine.
+  virtual void readable() = 0;
+
+ protected:
+  ~read_watcher() = default;
+};
+
 class WEFT_API stream {
  public:
   stream() = default;
@@ -31,6 +41,18 @@ class WEFT_API stream {
   [[nodiscard]] virtual result<size_t> write_vector(std::span<iovec> parts);
   [[nodiscard]] virtual result<void> wait_readable() = 0;
   [[nodiscard]] virtual bool wait_hangup() = 0;
+
+  /// Arms `watcher`: a goroutine is started for it when there is something to read, an end, an
+  /// error, a read deadline that passes, or close(). Until then nobody may read, and no goroutine
+  /// waits. False: it is so already, and nothing was armed. Does not park.
+  [[nodiscard]] virtual bool watch_readable(read_watcher& watcher) = 0;
+  /// The same until the peer hangs up. It may also be told for nothing: then look at hung_up() and
+  /// arm it again. False: the peer has gone.
+  [[nodiscard]] virtual bool watch_hangup(read_watcher& watcher) = 0;
+  /// Takes the watcher out. False: its goroutine runs, or is about to.
+  [[nodiscard]] virtual bool unwatch() = 0;
+  /// The peer has ended the connection, or there is an error. Takes no data. Does not park.
+  [[nodiscard]] virtual bool hung_up() = 0;
 
   [[nodiscard]] virtual result<void> close() = 0;
   /// SHUT_RD, SHUT_WR or SHUT_RDWR.

@@ -19,6 +19,8 @@ int make_socket(int domain, int type) noexcept;
 long receive(int fd, void* to, size_t bytes) noexcept;
 /// True if the peer has closed or an error is pending (a peek; takes nothing).
 bool peer_gone(int fd) noexcept;
+/// True if a read would not wait: bytes, an end, or an error (a peek).
+bool has_input(int fd) noexcept;
 long transmit(int fd, const void* from, size_t bytes) noexcept;
 long transmit_vector(int fd, const iovec* parts, size_t count) noexcept;
 int accept_one(int fd, sockaddr_storage* from, uint32_t* from_bytes) noexcept;

@@ -62,6 +62,20 @@ poll_result poll_reset(poll_desc* pd, poll_mode mode) noexcept;
 /// Parks until readiness, deadline or eviction. One goroutine per mode at a time. Opens its own
 /// section.
 poll_result poll_wait(poll_desc* pd, poll_mode mode) noexcept;
+/// What waits to read in a goroutine's place. The owner keeps it alive while it is armed.
+struct poll_watcher {
+  /// Called on a goroutine of its own, outside of any section.
+  void (*run)(poll_watcher* self) = nullptr;
+  /// Of who armed it: the goroutine inherits this floating-point environment.
+  arch::fp_control fp{};
+};
+
+/// As poll_wait() for reading, but nobody waits: on readiness, deadline or eviction `watcher.run`
+/// is called, once, on a new goroutine. False: one of these is there already, and nothing was
+/// armed. Opens its own section.
+[[nodiscard]] bool poll_watch(poll_desc* pd, poll_watcher& watcher) noexcept;
+/// True: the watcher was taken out and will not run. False: it is about to run, or has.
+[[nodiscard]] bool poll_unwatch(poll_desc* pd, poll_watcher& watcher) noexcept;
 /// Deadline on now_ns()'s clock: 0 none; in the past: wakes waiters with timeout at once.
 /// `read`/`write` say which directions it is for.
 void poll_set_deadline(poll_desc* pd, int64_t when_ns, bool read, bool write) noexcept;

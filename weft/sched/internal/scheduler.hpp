@@ -99,6 +99,9 @@ void give_birth(goroutine* gp) noexcept;
 void give_goroutine(goroutine* gp) noexcept;
 /// Gives it an id and makes it runnable. Needs a section.
 void submit_goroutine(goroutine* gp) noexcept;
+/// A new goroutine in the state of one that waits: ready() or inject() make it run
+/// `entry(&copy_of_argument)`. Fatal when there is none to be had. Needs a section.
+goroutine* take_waiting(void (*entry)(void*), void* argument, const arch::fp_control& fp) noexcept;
 /// The last thing a goroutine does; runs destructors of goroutine-local values first.
 [[noreturn]] void end_goroutine();
 /// For reports: cell `index` of cells_used.
