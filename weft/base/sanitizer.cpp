@@ -61,6 +61,10 @@ void fiber::create(uintptr_t stack_lo, uintptr_t stack_hi, uintptr_t, uint64_t) 
 
 void fiber::destroy() noexcept {}
 
+void unpoison(uintptr_t lo, size_t bytes) noexcept {
+  __asan_unpoison_memory_region(reinterpret_cast<void*>(lo), bytes);
+}
+
 void fiber::begun() const noexcept {
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
   // The last frames of whoever had this stack before never returned: their redzones are still

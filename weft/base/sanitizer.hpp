@@ -110,6 +110,13 @@ class fiber {
 };
 #endif
 
+#if WEFT_ASAN
+/// What is about to be put there by hand lies among redzones of frames that never returned.
+void unpoison(uintptr_t lo, size_t bytes) noexcept;
+#else
+inline void unpoison(uintptr_t, size_t) noexcept {}
+#endif
+
 #if WEFT_TSAN
 extern "C" {
 void* __tsan_get_current_fiber();

@@ -10,6 +10,7 @@
 #include <array>
 #include <vector>
 
+#include "weft/net/internal/net_fd.hpp"
 #include "weft/net/internal/stream.hpp"
 
 namespace weft::net {
@@ -95,6 +96,16 @@ result<void> conn::set_no_delay(bool on) const {
 result<void> conn::set_keep_alive(bool on) const {
   if (!stream_) return fail(closed);
   return stream_->set_option(SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0);
+}
+
+result<void> conn::set_keep_alive(const keep_alive_options& options) const {
+  const rt::native_keep_alive as = rt::to_native(options);
+  result<void> done = set_keep_alive(options.enable);
+  if (!options.enable) return done;
+  if (done) done = stream_->set_option(IPPROTO_TCP, TCP_KEEPIDLE, as.idle_s);
+  if (done) done = stream_->set_option(IPPROTO_TCP, TCP_KEEPINTVL, as.interval_s);
+  if (done) done = stream_->set_option(IPPROTO_TCP, TCP_KEEPCNT, as.count);
+  return done;
 }
 
 address conn::local_addr() const { return stream_ ? stream_->local() : address{}; }

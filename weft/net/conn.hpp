@@ -19,6 +19,7 @@
 #include "weft/base/error.hpp"
 #include "weft/net/address.hpp"
 #include "weft/net/errors.hpp"
+#include "weft/net/options.hpp"
 
 namespace weft::rt {
 class stream;
@@ -79,6 +80,7 @@ class WEFT_API conn {
   result<void> set_no_delay(bool on) const;
   /// SO_KEEPALIVE; on from the start.
   result<void> set_keep_alive(bool on) const;
+  result<void> set_keep_alive(const keep_alive_options& options) const;
 
   [[nodiscard]] address local_addr() const;
   [[nodiscard]] address remote_addr() const;

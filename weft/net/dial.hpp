@@ -6,6 +6,7 @@
 
 #include "weft/base/chrono.hpp"
 #include "weft/net/conn.hpp"
+#include "weft/net/options.hpp"
 #include "weft/sync/context.hpp"
 
 namespace weft::net {
@@ -15,12 +16,19 @@ struct dial_options {
   std::chrono::nanoseconds timeout{0};
   /// "host:port" to come from; empty: the system chooses.
   std::string_view local_address{};
+  keep_alive_options keep_alive{};
+  /// Happy eyeballs (RFC 8305): when a name has addresses of both families and the first family has
+  /// not connected after this time, the other one is tried beside it. Zero: 300 ms. Negative: one
+  /// after the other.
+  std::chrono::nanoseconds fallback_delay{0};
 };
 
 /// Connects to `where`. Networks as in listen(); an empty host is this machine. A name is looked up
-/// by the system's resolver on a thread of its own, and its addresses are tried one after the
-/// other. Parks. Fails with the first address's error, net::err_timeout for a timeout or a
-/// context's deadline, weft::canceled when the context was canceled.
+/// as by lookup_host(). The addresses of the family that the system prefers are tried in order,
+/// each with its share of the time that is left (2 s at least); those of the other family beside
+/// them once `fallback_delay` has passed or the first family has failed. The first to connect wins,
+/// the others are closed. Parks. Fails with the error of the first address, net::err_timeout for a
+/// timeout or a context's deadline, weft::canceled when the context was canceled.
 [[nodiscard]] WEFT_API result<conn> dial(std::string_view network, std::string_view where,
                                          dial_options options = {});
 [[nodiscard]] WEFT_API result<conn> dial(const context& ctx, std::string_view network,

@@ -40,14 +40,13 @@ namespace {
 
 namespace sys = rt::sys;
 
-/// One attempt. On failure the errno, and in `call` which system call it was.
-result<listener> listen_on(const rt::resolved& what, const address& where, int& number,
-                           const char*& call) {
+/// One attempt. `number` is the errno of a failure.
+result<listener> listen_on(const rt::resolved& what, const address& where,
+                           const listen_options& options, int& number) {
   const int domain = where.kind == family::ipv4   ? AF_INET
                      : where.kind == family::ipv6 ? AF_INET6
                                                   : AF_UNIX;
   const auto failed = [&](const char* name, int why) {
-    call = name;
     number = -why;
     return fail(rt::make_op_error("listen", what.network, "", where.string(), name,
                                   sys::errno_error(-why)));
@@ -55,7 +54,13 @@ result<listener> listen_on(const rt::resolved& what, const address& where, int& 
   const int fd = sys::make_socket(domain, SOCK_STREAM);
   if (fd < 0) return failed("socket", fd);
   auto made = std::allocate_shared<rt::net_fd>(rt::heap_allocator<rt::net_fd>(), fd, what.network);
-  if (domain != AF_UNIX) (void)sys::set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (domain != AF_UNIX) {
+    (void)sys::set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    rt::set_tcp_options(fd, options.keep_alive);
+    if (options.reuse_port)
+      if (const int bad = sys::set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1); bad != 0)
+        return failed("setsockopt", bad);
+  }
   if (domain == AF_INET6)
     (void)sys::set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, what.ipv6_only ? 1 : 0);
   sockaddr_storage native;
@@ -63,22 +68,23 @@ result<listener> listen_on(const rt::resolved& what, const address& where, int& 
   if (const int bad = sys::bind_to(fd, native, bytes); bad != 0) return failed("bind", bad);
   made->learn_names();
   if (domain == AF_UNIX) made->unlink_on_close();
-  if (const int bad = sys::listen_on(fd, sys::max_backlog()); bad != 0)
-    return failed("listen", bad);
+  const int backlog = options.backlog > 0 ? options.backlog : sys::max_backlog();
+  if (const int bad = sys::listen_on(fd, backlog); bad != 0) return failed("listen", bad);
   if (const int bad = made->open(); bad != 0) return failed("epoll_ctl", -bad);
   return listener(std::move(made));
 }
 
 }  // namespace
 
-result<listener> listen(std::string_view network, std::string_view where) {
-  const result<rt::resolved> what = rt::resolve(network, where, rt::resolve_purpose::listen);
+result<listener> listen(std::string_view network, std::string_view where,
+                        const listen_options& options) {
+  const result<rt::resolved> what =
+      rt::resolve(background(), network, where, rt::resolve_purpose::listen);
   if (!what) return fail(rt::make_op_error("listen", network, "", "", "", what.error()));
   result<listener> out;
   for (const address& at : what->addresses) {
     int number = 0;
-    const char* call = "";
-    out = listen_on(*what, at, number, call);
+    out = listen_on(*what, at, options, number);
     // The second address is for kernels without IPv6 only.
     if (out || (number != EAFNOSUPPORT && number != EADDRNOTAVAIL)) break;
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "weft/net/conn.hpp"
+#include "weft/net/options.hpp"
 
 namespace weft::rt {
 class acceptor;
@@ -49,6 +50,7 @@ class WEFT_API listener {
 /// Listens on `address`. Networks: "tcp" (an empty host is every interface, IPv6 and IPv4),
 /// "tcp4", "tcp6" (IPv6 only), "unix" (a path, or "@name" for an abstract one). Port 0 or none:
 /// the system chooses. Names are looked up as in dial(), which may park.
-[[nodiscard]] WEFT_API result<listener> listen(std::string_view network, std::string_view where);
+[[nodiscard]] WEFT_API result<listener> listen(std::string_view network, std::string_view where,
+                                               const listen_options& options = {});
 
 }  // namespace weft::net

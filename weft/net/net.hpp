@@ -10,3 +10,4 @@
 #include "weft/net/errors.hpp"
 #include "weft/net/listener.hpp"
 #include "weft/net/notify.hpp"
+#include "weft/net/options.hpp"

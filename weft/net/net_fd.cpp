@@ -40,13 +40,29 @@ error make_op_error(std::string_view op, std::string_view network, const std::st
       .with(net::op_error{std::string(op), std::string(network), source, address});
 }
 
-void set_tcp_defaults(int fd) noexcept {
+native_keep_alive to_native(const net::keep_alive_options& options) noexcept {
+  constexpr int seconds_max = 32767;  // MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT
+  constexpr int count_max = 127;
+  const net::keep_alive_options defaults;
+  const auto seconds = [](std::chrono::nanoseconds asked, std::chrono::nanoseconds otherwise) {
+    const int64_t ns = (asked.count() > 0 ? asked : otherwise).count();
+    const int64_t s = ns / 1'000'000'000 + (ns % 1'000'000'000 != 0 ? 1 : 0);
+    return static_cast<int>(s < seconds_max ? s : seconds_max);
+  };
+  const int count = options.count > 0 ? options.count : defaults.count;
+  return {options.enable ? 1 : 0, seconds(options.idle, defaults.idle),
+          seconds(options.interval, defaults.interval), count < count_max ? count : count_max};
+}
+
+void set_tcp_options(int fd, const net::keep_alive_options& keep_alive) noexcept {
   // Refusals are of no consequence here: the connection works without.
   (void)sys::set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  (void)sys::set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  (void)sys::set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 15);
-  (void)sys::set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
-  (void)sys::set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 9);
+  const native_keep_alive as = to_native(keep_alive);
+  (void)sys::set_option(fd, SOL_SOCKET, SO_KEEPALIVE, as.enable);
+  if (as.enable == 0) return;
+  (void)sys::set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, as.idle_s);
+  (void)sys::set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, as.interval_s);
+  (void)sys::set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, as.count);
 }
 
 net_fd::~net_fd() {
@@ -346,7 +362,7 @@ result<std::shared_ptr<stream>> net_fd::accept() {
         out = failure("accept", "epoll_ctl", number);
         break;
       }
-      if (local_.kind != net::family::local) set_tcp_defaults(got);
+      // Its options are the listener's: Linux copies them (set_tcp_options).
       sockaddr_storage own;
       uint32_t own_bytes = 0;
       if (sys::local_name(got, &own, &own_bytes) == 0)

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses from text: numeric forms here, names by the system's resolver on a blocked thread.
+// Addresses from text: numeric forms here, names by lookup_host().
 #include "weft/net/internal/resolve.hpp"
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <sys/socket.h>
 
-#include <cstring>
-#include <memory>
+#include <algorithm>
+#include <cstdlib>
 
+#include "weft/net/internal/lookup.hpp"
 #include "weft/net/internal/sys.hpp"
-#include "weft/sched/runtime.hpp"
+#include "weft/net/lookup.hpp"
 
 namespace weft::rt {
-
-namespace {
 
 bool parse_numeric(const std::string& host, net::address& out) {
   if (::inet_pton(AF_INET, host.c_str(), out.ip.data()) == 1) {
@@ -34,33 +32,7 @@ bool parse_numeric(const std::string& host, net::address& out) {
   return true;
 }
 
-/// Runs the system's resolver; the goroutine keeps this thread until it returns.
-__attribute__((noinline)) int look_up(const std::string& host, addrinfo** list) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  return blocking([&] { return ::getaddrinfo(host.c_str(), nullptr, &hints, list); });
-}
-
-result<std::vector<net::address>> look_up_host(const std::string& host) {
-  addrinfo* list = nullptr;
-  const int status = look_up(host, &list);
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(list, &::freeaddrinfo);
-  if (status != 0) {
-    const bool unknown = status == EAI_NONAME || status == EAI_NODATA;
-    return fail(
-        error("lookup " + host + ": " +
-              (unknown ? std::string("no such host") : std::string(::gai_strerror(status)))));
-  }
-  std::vector<net::address> out;
-  for (const addrinfo* at = list; at != nullptr; at = at->ai_next) {
-    sockaddr_storage native{};
-    if (at->ai_addrlen > sizeof native) continue;
-    std::memcpy(&native, at->ai_addr, at->ai_addrlen);
-    net::address found = sys::from_native(native, at->ai_addrlen);
-    if (found.kind != net::family::none) out.push_back(std::move(found));
-  }
-  return out;
-}
+namespace {
 
 /// The wildcard or loopback addresses that an empty host stands for.
 std::vector<net::address> addresses_of_nobody(bool v4, bool v6, resolve_purpose purpose) {
@@ -82,7 +54,7 @@ std::vector<net::address> addresses_of_nobody(bool v4, bool v6, resolve_purpose 
 
 }  // namespace
 
-result<resolved> resolve(std::string_view network, std::string_view where,
+result<resolved> resolve(const context& ctx, std::string_view network, std::string_view where,
                          resolve_purpose purpose) {
   resolved out;
   if (network == "unix") {
@@ -113,20 +85,22 @@ result<resolved> resolve(std::string_view network, std::string_view where,
   } else if (parse_numeric(parts->host, numeric)) {
     out.addresses.push_back(numeric);
   } else {
-    result<std::vector<net::address>> found = look_up_host(parts->host);
+    result<std::vector<net::address>> found = net::lookup_host(ctx, parts->host);
     if (!found) return fail(found.error());
-    // IPv4 first, as Go listens; dialing tries all of them anyway.
-    for (const net::family wanted : {net::family::ipv4, net::family::ipv6})
-      for (const net::address& a : *found)
-        if (a.kind == wanted) out.addresses.push_back(a);
-    if (any && purpose == resolve_purpose::listen && !out.addresses.empty())
-      out.addresses.resize(1);
+    out.addresses = std::move(*found);
   }
   std::erase_if(out.addresses,
                 [&](const net::address& a) { return a.kind == net::family::ipv4 ? !v4 : !v6; });
   if (out.addresses.empty())
     return fail(error("address " + parts->host + ": no suitable address found"));
   for (net::address& a : out.addresses) a.port = parts->port;
+  // One socket, and IPv4 if there is a choice, as Go listens. (Of the two that an empty host stands
+  // for the second is for kernels without IPv6.)
+  if (purpose == resolve_purpose::listen && !parts->host.empty()) {
+    const auto four = std::ranges::find(out.addresses, net::family::ipv4, &net::address::kind);
+    if (four != out.addresses.end()) std::iter_swap(out.addresses.begin(), four);
+    out.addresses.resize(1);
+  }
   return out;
 }
 

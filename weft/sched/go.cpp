@@ -6,6 +6,7 @@
 
 #include "weft/base/panic.hpp"
 #include "weft/base/race.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/local.hpp"
 #include "weft/sched/task.hpp"
@@ -37,6 +38,9 @@ void set_name(goroutine_top& top, std::string_view name) noexcept {
 /// Room for the closure right below the top of the new stack.
 void* closure_space(goroutine_top& top, size_t bytes, size_t alignment) noexcept {
   top.closure_lo = (reinterpret_cast<uintptr_t>(&top) - bytes) & ~(uintptr_t{alignment} - 1);
+  // With the context that submit_goroutine() puts below it.
+  constexpr size_t below = 2 * sizeof(arch::saved_frame) + 256;
+  sanitizer::unpoison(top.closure_lo - below, bytes + below);
   return reinterpret_cast<void*>(top.closure_lo);
 }
 

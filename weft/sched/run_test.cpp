@@ -109,6 +109,27 @@ TEST(Go, TakesMoveOnlyAndLargeClosures) {
   });
 }
 
+/// A closure is put on a stack whose former owner's last frames never returned; AddressSanitizer
+/// remembers their redzones, wherever these were.
+template <size_t Bytes>
+void closure_on_a_used_stack() {
+  weft::spawn([] {}).join();
+  std::array<unsigned char, Bytes> bytes{};
+  bytes.back() = 7;
+  // A vector, so that the closure is not copied by bytes.
+  EXPECT_EQ(
+      weft::spawn([bytes, more = std::vector<int>(3)] { return bytes.back() + more[0]; }).join(),
+      7);
+}
+
+TEST(Go, PutsClosuresOfEverySizeOnUsedStacks) {
+  weft::run({.procs = 1}, [] {
+    [&]<size_t... I>(std::index_sequence<I...>) {
+      (closure_on_a_used_stack<8 + 16 * I>(), ...);
+    }(std::make_index_sequence<55>());
+  });
+}
+
 TEST(Go, HonoursTheStackSize) {
   weft::run([] {
     // 900 KiB of frame: fits one MiB only.

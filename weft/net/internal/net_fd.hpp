@@ -12,6 +12,7 @@
 #include "weft/net/errors.hpp"
 #include "weft/net/internal/fd_mutex.hpp"
 #include "weft/net/internal/stream.hpp"
+#include "weft/net/options.hpp"
 #include "weft/sched/internal/netpoll.hpp"
 
 namespace weft {
@@ -106,7 +107,16 @@ class net_fd final : public stream, public acceptor {
   net::address remote_;
 };
 
-/// Sets a stream's defaults, as Go: no delay, keep-alive after 15 s, every 15 s, 9 times.
-void set_tcp_defaults(int fd) noexcept;
+/// A keep-alive setting as the system counts it.
+struct native_keep_alive {
+  int enable;
+  int idle_s;
+  int interval_s;
+  int count;
+};
+[[nodiscard]] native_keep_alive to_native(const net::keep_alive_options& options) noexcept;
+
+/// No delay, and keep-alive as asked. Connections inherit all of it from their listener.
+void set_tcp_options(int fd, const net::keep_alive_options& keep_alive) noexcept;
 
 }  // namespace weft::rt

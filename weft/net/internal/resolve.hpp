@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "weft/net/address.hpp"
+#include "weft/sync/context.hpp"
 
 namespace weft::rt {
 
@@ -19,9 +20,8 @@ struct resolved {
   std::vector<net::address> addresses;
 };
 
-/// May park (a name: getaddrinfo on a thread that blocks). Errors carry no operation: the caller
-/// adds it.
-[[nodiscard]] result<resolved> resolve(std::string_view network, std::string_view where,
-                                       resolve_purpose purpose);
+/// May park, for a name. Errors carry no operation: the caller adds it.
+[[nodiscard]] result<resolved> resolve(const context& ctx, std::string_view network,
+                                       std::string_view where, resolve_purpose purpose);
 
 }  // namespace weft::rt
