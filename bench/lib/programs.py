@@ -30,7 +30,7 @@ def build(log):
     failed = []
     for target in ("weft-bench", "weft-malloc-bench", "floor-bench", "boost-bench",
                    "weft-kv", "alloc-bench",
-                   "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench",
+                   "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench", "parse-bench",
                    "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
                           **quiet).returncode != 0:
@@ -50,9 +50,9 @@ class Programs:
 
     names = {"weft": "weft-bench", "go": "gobench", "boost": "boost-bench",
              "floor": "floor-bench", "peers": "peer-bench",
-             "weft-malloc": "weft-malloc-bench"}
-    # Rows of "weft" that are of the program on Weft's malloc.
-    on_weft_malloc = {"new_192"}
+             "weft-malloc": "weft-malloc-bench", "parse": "parse-bench"}
+    # Rows of "weft" that are of another program: the one on Weft's malloc, the parsers.
+    elsewhere = {"new_192": "weft-malloc", "h1_parse": "parse"}
 
     def __init__(self, directory):
         self.directory = Path(directory)
@@ -68,8 +68,8 @@ class Programs:
     def run(self, program, row, procs, scale, timeout):
         """One measurement: the object printed, None if there is no such row, or a string that
         says how it failed."""
-        if program == "weft" and row in self.on_weft_malloc:
-            program = "weft-malloc"
+        if program == "weft":
+            program = self.elsewhere.get(row, program)
         return self.start(self.path(program), row, procs, scale, timeout)
 
     @staticmethod

@@ -156,6 +156,7 @@ def core_rows():
         *fairness_rows(),
         *object_rows(),
         *map_rows(),
+        *http_rows(),
         Row("crash report, 100,000 goroutines grouped", "crash_report_100k", 1, "report_ms", "ms",
             absolute(1000), absolute(300),
             note="A panic with WEFT_TRACEBACK=all, to the report's last byte. Go prints each "
@@ -230,6 +231,17 @@ def map_rows():
             recorded={"Go": "1.8", "atomic<shared_ptr>": "28"}),
         Row("atomic_value, read of 64 bytes, 2 P", "value_read", 2, "wall", "ns", go(1.5), go(1.0),
             recorded={"Go": "0.9", "atomic<shared_ptr>": "74"}),
+    ]
+
+
+def http_rows():
+    return [
+        Row("HTTP/1 request of 492 bytes, 10 fields: parse and check", "h1_parse", 1, "cpu", "ns",
+            absolute(500), absolute(200),
+            recorded={"picohttpparser": "172", "llhttp": "427", "http-parser": "911"}),
+        Row("the same, against llhttp", "h1_parse", 1, "per_llhttp", "x", absolute(1.17),
+            absolute(0.47), recorded={"picohttpparser": "0.40", "http-parser": "2.1"},
+            note="In one process, in turns; llhttp's C sources as Debian has them."),
     ]
 
 

@@ -56,24 +56,23 @@ inline block all(int byte) noexcept { return _mm_set1_epi8(static_cast<char>(byt
 inline block at_most(block v, int bound) noexcept {
   return _mm_cmpeq_epi8(_mm_min_epu8(v, all(bound)), v);
 }
-/// The index of the first byte of a mask that is set; block_bytes if none is.
-inline ptrdiff_t first(block mask) noexcept {
-  return std::countr_zero(static_cast<unsigned>(_mm_movemask_epi8(mask)) | 0x10000u);
-}
-inline ptrdiff_t not_name(block v) noexcept {
+/// A bit for each byte, or four; the index of the first of them.
+inline uint64_t bits(block mask) noexcept { return static_cast<unsigned>(_mm_movemask_epi8(mask)); }
+inline ptrdiff_t first(uint64_t bits) noexcept { return std::countr_zero(bits); }
+inline uint64_t not_name(block v) noexcept {
   const block letter = at_most(_mm_sub_epi8(_mm_or_si128(v, all(0x20)), all('a')), 25);
   const block digit = at_most(_mm_sub_epi8(v, all('0')), 9);
   const block good = _mm_or_si128(_mm_or_si128(letter, digit), _mm_cmpeq_epi8(v, all('-')));
-  return first(_mm_xor_si128(good, all(0xff)));
+  return bits(_mm_xor_si128(good, all(0xff)));
 }
-inline ptrdiff_t not_text(block v) noexcept {
-  return first(_mm_or_si128(at_most(v, 0x1f), _mm_cmpeq_epi8(v, all(0x7f))));
+inline uint64_t not_text(block v) noexcept {
+  return bits(_mm_or_si128(at_most(v, 0x1f), _mm_cmpeq_epi8(v, all(0x7f))));
 }
-inline ptrdiff_t not_target(block v) noexcept {
+inline uint64_t not_target(block v) noexcept {
   // Signed: what is above 0x7f is below 0x21.
   const block low = _mm_cmplt_epi8(v, all(0x21));
   const block other = _mm_or_si128(_mm_cmpeq_epi8(v, all(0x7f)), _mm_cmpeq_epi8(v, all('#')));
-  return first(_mm_or_si128(low, other));
+  return bits(_mm_or_si128(low, other));
 }
 }  // namespace detail
 
@@ -83,24 +82,24 @@ namespace detail {
 using block = uint8x16_t;
 inline constexpr ptrdiff_t block_bytes = 16;
 inline block load(const char* p) noexcept { return vld1q_u8(reinterpret_cast<const uint8_t*>(p)); }
-/// The index of the first byte of a mask that is set; block_bytes if none is.
-inline ptrdiff_t first(block mask) noexcept {
-  // Four bits of each byte, in order.
+/// A bit for each byte, or four; the index of the first of them.
+inline uint64_t bits(block mask) noexcept {
   const uint8x8_t narrow = vshrn_n_u16(vreinterpretq_u16_u8(mask), 4);
-  return std::countr_zero(vget_lane_u64(vreinterpret_u64_u8(narrow), 0)) / 4;
+  return vget_lane_u64(vreinterpret_u64_u8(narrow), 0);
 }
-inline ptrdiff_t not_name(block v) noexcept {
+inline ptrdiff_t first(uint64_t bits) noexcept { return std::countr_zero(bits) / 4; }
+inline uint64_t not_name(block v) noexcept {
   const block letter =
       vcleq_u8(vsubq_u8(vorrq_u8(v, vdupq_n_u8(0x20)), vdupq_n_u8('a')), vdupq_n_u8(25));
   const block digit = vcleq_u8(vsubq_u8(v, vdupq_n_u8('0')), vdupq_n_u8(9));
-  return first(vmvnq_u8(vorrq_u8(vorrq_u8(letter, digit), vceqq_u8(v, vdupq_n_u8('-')))));
+  return bits(vmvnq_u8(vorrq_u8(vorrq_u8(letter, digit), vceqq_u8(v, vdupq_n_u8('-')))));
 }
-inline ptrdiff_t not_text(block v) noexcept {
-  return first(vorrq_u8(vcleq_u8(v, vdupq_n_u8(0x1f)), vceqq_u8(v, vdupq_n_u8(0x7f))));
+inline uint64_t not_text(block v) noexcept {
+  return bits(vorrq_u8(vcleq_u8(v, vdupq_n_u8(0x1f)), vceqq_u8(v, vdupq_n_u8(0x7f))));
 }
-inline ptrdiff_t not_target(block v) noexcept {
+inline uint64_t not_target(block v) noexcept {
   const block edge = vorrq_u8(vcleq_u8(v, vdupq_n_u8(0x20)), vcgeq_u8(v, vdupq_n_u8(0x7f)));
-  return first(vorrq_u8(edge, vceqq_u8(v, vdupq_n_u8('#'))));
+  return bits(vorrq_u8(edge, vceqq_u8(v, vdupq_n_u8('#'))));
 }
 }  // namespace detail
 
@@ -112,9 +111,10 @@ namespace detail {
 template <auto Test>
 [[nodiscard]] inline const char* by_blocks(const char* p, const char* end, uint8_t of) noexcept {
   while (end - p >= block_bytes) {
-    const ptrdiff_t at = Test(load(p));
-    p += at;
-    if (at != block_bytes) return p;
+    // The next load must not wait for where this one's bit is, which is what `p += first` would do.
+    const uint64_t found = Test(load(p));
+    if (found != 0) return p + first(found);
+    p += block_bytes;
   }
   return first_outside(p, end, of);
 }

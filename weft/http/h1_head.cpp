@@ -28,14 +28,14 @@ bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
 
 /// The first byte that cannot be in a token.
-const char* token_end(const char* p, const char* end) noexcept {
+[[gnu::always_inline]] inline const char* token_end(const char* p, const char* end) noexcept {
   p = scan::first_not_name(p, end);
   while (p != end && in_token(*p)) p = scan::first_not_name(p + 1, end);
   return p;
 }
 
 /// The first byte that cannot be in a value or a reason: a control character but the tab.
-const char* text_end(const char* p, const char* end) noexcept {
+[[gnu::always_inline]] inline const char* text_end(const char* p, const char* end) noexcept {
   p = scan::first_control(p, end);
   while (p != end && *p == '\t') p = scan::first_control(p + 1, end);
   return p;
@@ -108,6 +108,8 @@ head::line head::refuse_line(int status, const char* text) noexcept {
 }
 
 const field* head::find(header_id id) const noexcept {
+  if (const auto n = static_cast<size_t>(id); n <= header_id_framing_max && id != header_id::other)
+    return counts_[n] == 0 ? nullptr : fields_ + firsts_[n];
   const field* at = std::find_if(begin(), end(), [id](const field& f) { return f.id == id; });
   return at == end() ? nullptr : at;
 }
@@ -293,7 +295,9 @@ verdict head::parse_fields(const char* data, const char* end, const head_limits&
     f.name_bytes = static_cast<uint16_t>(name_end - p);
     f.id = find_header_id(p, static_cast<size_t>(name_end - p));
     f.value = {static_cast<uint32_t>(value - data), static_cast<uint32_t>(line_end - value)};
-    if (static_cast<size_t>(f.id) <= header_id_framing_max) ++counts_[static_cast<size_t>(f.id)];
+    if (const auto n = static_cast<size_t>(f.id); n <= header_id_framing_max) {
+      if (counts_[n]++ == 0) firsts_[n] = size_ - 1;
+    }
     p = next;
   }
 }

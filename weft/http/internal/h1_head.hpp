@@ -120,7 +120,7 @@ class WEFT_API head {
   [[nodiscard]] uint32_t count(header_id id) const noexcept {
     return counts_[static_cast<size_t>(id)];
   }
-  /// The first field of this name, or null.
+  /// The first field of this name, or null; of any name.
   [[nodiscard]] const field* find(header_id id) const noexcept;
 
  private:
@@ -155,7 +155,9 @@ class WEFT_API head {
   slice target_;
   slice reason_;
   refusal why_;
-  std::array<uint16_t, header_id_framing_max + 1> counts_{};
+  std::array<uint32_t, header_id_framing_max + 1> counts_{};
+  /// Where the first of them is, if there is one.
+  std::array<uint32_t, header_id_framing_max + 1> firsts_{};
   /// In place of inline_ once a message had more fields.
   std::unique_ptr<field[]> more_fields_;
   std::array<field, inline_fields> inline_{};
