@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fails when the code breaks the layering that the root CMakeLists.txt declares.
 
-Usage: layer_check.py [ROOT]. The weft_layer() calls are read as data. Checked in weft/, examples/:
+Usage: layer_check.py [ROOT]. The weft_layer() calls are read as data. Checked in weft/, examples/,
+tools/:
 
   - a layer includes only itself and the layers in its USES;
-  - internal/ headers of another layer only when they are among its DOORS; examples include none;
+  - internal/ headers of another layer only when they are among its DOORS; examples and
+    tools include none;
   - no layer includes the umbrella;
   - outside base: no std::atomic, std::mutex, std::thread, thread_local, volatile, assembly, and no
     conditional on a platform, compiler or architecture (tests and benchmarks may use threads).
@@ -66,7 +68,7 @@ def strip(text):
 
 
 def check_include(layers, layer, target):
-    """Why `layer` (None: an example) may not include `target`, or None if it may."""
+    """Why `layer` (None: an example or a tool) may not include `target`, or None if it may."""
     parts = target.split("/")
     if len(parts) == 2:
         return None if layer is None else "a layer includes its own headers, not the umbrella"
@@ -74,7 +76,7 @@ def check_include(layers, layer, target):
     if owner not in layers:
         return f"no layer is named {owner}"
     if layer is None:
-        return "examples include public headers only" if "internal/" in inner else None
+        return "examples and tools include public headers only" if "internal/" in inner else None
     if owner == layer.name:
         return None
     if owner not in layer.uses:
@@ -117,7 +119,7 @@ def check_tree(root):
             if not os.path.exists(os.path.join(root, "weft", layer.name, door)):
                 found.append(f"CMakeLists.txt: {layer.name} has no {door}")
         known.add(layer.name)
-    for top in ("weft", "examples"):
+    for top in ("weft", "examples", "tools"):
         for folder, _, files in os.walk(os.path.join(root, top)):
             for file in sorted(files):
                 if not file.endswith((".cpp", ".hpp", ".S")):
