@@ -3,8 +3,33 @@
 #include "weft/net/address.hpp"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 
 #include <charconv>
+#include <cstdlib>
+
+#include "weft/net/internal/lookup.hpp"
+
+namespace weft::rt {
+
+bool parse_numeric(const std::string& host, net::address& out) {
+  if (::inet_pton(AF_INET, host.c_str(), out.ip.data()) == 1) {
+    out.kind = net::family::ipv4;
+    return true;
+  }
+  const size_t percent = host.find('%');
+  const std::string bare = host.substr(0, percent);
+  if (::inet_pton(AF_INET6, bare.c_str(), out.ip.data()) != 1) return false;
+  out.kind = net::family::ipv6;
+  if (percent != std::string::npos) {
+    const std::string zone = host.substr(percent + 1);
+    out.scope = ::if_nametoindex(zone.c_str());
+    if (out.scope == 0) out.scope = static_cast<uint32_t>(std::strtoul(zone.c_str(), nullptr, 10));
+  }
+  return true;
+}
+
+}  // namespace weft::rt
 
 namespace weft::net {
 
@@ -76,6 +101,16 @@ result<host_port> split_host_port(std::string_view text) {
     return fail(address_error(digits, "port is not a number from 0 to 65535"));
   if (bad != std::errc{} || value > 65535) return fail(address_error(digits, "invalid port"));
   out.port = static_cast<uint16_t>(value);
+  return out;
+}
+
+result<address> parse_address(std::string_view text) {
+  const result<host_port> parts = split_host_port(text);
+  if (!parts) return fail(parts.error());
+  address out;
+  if (!rt::parse_numeric(parts->host, out))
+    return fail(address_error(text, "not a numeric address"));
+  out.port = parts->port;
   return out;
 }
 

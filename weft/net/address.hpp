@@ -38,7 +38,9 @@ struct host_port {
 /// Splits "host:port", "[v6]:port", ":port". Fails with Go's texts: `address x: missing port in
 /// address`, `too many colons in address`, ...
 [[nodiscard]] WEFT_API result<host_port> split_host_port(std::string_view text);
-/// The inverse; brackets around IPv6.
+/// "127.0.0.1:80", "[::1]:80": numbers only, nothing is looked up.
+[[nodiscard]] WEFT_API result<address> parse_address(std::string_view text);
+/// The inverse of split_host_port(); brackets around IPv6.
 [[nodiscard]] WEFT_API std::string join_host_port(std::string_view host, uint16_t port);
 
 }  // namespace weft::net

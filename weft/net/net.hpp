@@ -11,3 +11,4 @@
 #include "weft/net/listener.hpp"
 #include "weft/net/notify.hpp"
 #include "weft/net/options.hpp"
+#include "weft/net/packet_conn.hpp"

@@ -2,35 +2,15 @@
 // Addresses from text: numeric forms here, names by lookup_host().
 #include "weft/net/internal/resolve.hpp"
 
-#include <arpa/inet.h>
-#include <net/if.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "weft/net/internal/lookup.hpp"
 #include "weft/net/internal/sys.hpp"
 #include "weft/net/lookup.hpp"
 
 namespace weft::rt {
-
-bool parse_numeric(const std::string& host, net::address& out) {
-  if (::inet_pton(AF_INET, host.c_str(), out.ip.data()) == 1) {
-    out.kind = net::family::ipv4;
-    return true;
-  }
-  const size_t percent = host.find('%');
-  const std::string bare = host.substr(0, percent);
-  if (::inet_pton(AF_INET6, bare.c_str(), out.ip.data()) != 1) return false;
-  out.kind = net::family::ipv6;
-  if (percent != std::string::npos) {
-    const std::string zone = host.substr(percent + 1);
-    out.scope = ::if_nametoindex(zone.c_str());
-    if (out.scope == 0) out.scope = static_cast<uint32_t>(std::strtoul(zone.c_str(), nullptr, 10));
-  }
-  return true;
-}
 
 namespace {
 
@@ -55,9 +35,9 @@ std::vector<net::address> addresses_of_nobody(bool v4, bool v6, resolve_purpose 
 }  // namespace
 
 result<resolved> resolve(const context& ctx, std::string_view network, std::string_view where,
-                         resolve_purpose purpose) {
+                         resolve_purpose purpose, socket_kind kind) {
   resolved out;
-  if (network == "unix") {
+  if (network == "unix" && kind == socket_kind::stream) {
     out.network = "unix";
     net::address address;
     address.kind = net::family::local;
@@ -69,14 +49,15 @@ result<resolved> resolve(const context& ctx, std::string_view network, std::stri
     out.addresses.push_back(std::move(address));
     return out;
   }
-  const bool any = network == "tcp";
-  if (!any && network != "tcp4" && network != "tcp6")
-    return fail(
-        error("unknown network " + std::string(network) + " (tcp, tcp4, tcp6 and unix are known)"));
-  out.network = "tcp";
-  out.ipv6_only = network == "tcp6";
-  const bool v4 = any || network == "tcp4";
-  const bool v6 = any || network == "tcp6";
+  out.network = kind == socket_kind::stream ? "tcp" : "udp";
+  const std::string_view version = network.substr(network.size() < 3 ? network.size() : 3);
+  if (!network.starts_with(out.network) || (version != "" && version != "4" && version != "6"))
+    return fail(error("unknown network " + std::string(network) +
+                      (kind == socket_kind::stream ? " (tcp, tcp4, tcp6 and unix are known)"
+                                                   : " (udp, udp4 and udp6 are known)")));
+  out.ipv6_only = version == "6";
+  const bool v4 = version != "6";
+  const bool v6 = version != "4";
   const result<net::host_port> parts = net::split_host_port(where);
   if (!parts) return fail(parts.error());
   net::address numeric;

@@ -54,6 +54,23 @@ WEFT_SYS long transmit_vector(int fd, const iovec* parts, size_t count) noexcept
   return put >= 0 ? put : -errno;
 }
 
+WEFT_SYS long receive_packet(int fd, void* to, size_t bytes, sockaddr_storage* from,
+                             uint32_t* from_bytes) noexcept {
+  socklen_t length = sizeof *from;
+  const ssize_t got =
+      ::recvfrom(fd, to, bytes, MSG_TRUNC, reinterpret_cast<sockaddr*>(from), &length);
+  if (got < 0) return -errno;
+  *from_bytes = length;
+  return got;
+}
+
+WEFT_SYS long send_packet(int fd, const void* from, size_t bytes, const sockaddr_storage* to,
+                          uint32_t to_bytes) noexcept {
+  const ssize_t put =
+      ::sendto(fd, from, bytes, MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(to), to_bytes);
+  return put >= 0 ? put : -errno;
+}
+
 WEFT_SYS int accept_one(int fd, sockaddr_storage* from, uint32_t* from_bytes) noexcept {
   socklen_t length = sizeof *from;
   const int got =

@@ -17,7 +17,10 @@
 
 namespace weft {
 class context;
+namespace net {
+struct packet;
 }
+}  // namespace weft
 
 namespace weft::rt {
 
@@ -50,6 +53,9 @@ class net_fd final : public stream, public acceptor {
   /// Waits until poll(2) finds that side ready: for files that others read. Ends at the deadline
   /// (0: none) or with the context (null: none); neither is left behind.
   [[nodiscard]] result<void> wait_level(fd_side side, const context* ctx, int64_t deadline_ns);
+  [[nodiscard]] result<net::packet> receive_packet(void* to, size_t bytes);
+  /// `to`: null for a connected socket.
+  [[nodiscard]] result<void> send_packet(const void* from, size_t bytes, const net::address* to);
   /// Begins to connect; 0 or an errno. Before open(): epoll reports an unconnected socket as hung
   /// up, and that is remembered for ever.
   [[nodiscard]] int start_connect(const net::address& to);

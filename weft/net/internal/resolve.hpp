@@ -11,9 +11,10 @@
 namespace weft::rt {
 
 enum class resolve_purpose : uint8_t { listen, dial };
+enum class socket_kind : uint8_t { stream, datagram };
 
 struct resolved {
-  /// "tcp" or "unix" in static storage: what errors print.
+  /// "tcp", "udp" or "unix" in static storage: what errors print.
   const char* network = "";
   bool ipv6_only = false;
   /// Never empty.
@@ -22,6 +23,7 @@ struct resolved {
 
 /// May park, for a name. Errors carry no operation: the caller adds it.
 [[nodiscard]] result<resolved> resolve(const context& ctx, std::string_view network,
-                                       std::string_view where, resolve_purpose purpose);
+                                       std::string_view where, resolve_purpose purpose,
+                                       socket_kind kind = socket_kind::stream);
 
 }  // namespace weft::rt

@@ -23,6 +23,12 @@ bool peer_gone(int fd) noexcept;
 bool has_input(int fd) noexcept;
 long transmit(int fd, const void* from, size_t bytes) noexcept;
 long transmit_vector(int fd, const iovec* parts, size_t count) noexcept;
+/// One datagram: its whole length, though only `bytes` were taken.
+long receive_packet(int fd, void* to, size_t bytes, sockaddr_storage* from,
+                    uint32_t* from_bytes) noexcept;
+/// `to`: null for a connected socket.
+long send_packet(int fd, const void* from, size_t bytes, const sockaddr_storage* to,
+                 uint32_t to_bytes) noexcept;
 int accept_one(int fd, sockaddr_storage* from, uint32_t* from_bytes) noexcept;
 int connect_to(int fd, const sockaddr_storage& to, uint32_t bytes) noexcept;
 int bind_to(int fd, const sockaddr_storage& to, uint32_t bytes) noexcept;
