@@ -24,6 +24,7 @@ NAMED = {
     "weft/net/fd_mutex.cpp: too_many": "too many concurrent operations on one socket",
     "weft/sched/run.cpp: text": "weft::run: options.procs is ",
     "weft/sched/runtime.cpp: text": "weft::maxprocs(",
+    "weft/http/mux.cpp: parsed.error().message()": "http: pattern ",
 }
 # Texts without a golden report: a file that has a test of it, or why there can be none.
 REFUSAL = "needs a kernel that refuses memory or threads at this very moment"
@@ -47,6 +48,9 @@ ELSEWHERE = {
     "heap: no pthread key left": "a thousand keys, all taken before the first allocation",
     "heap: no address space for it": "tests/preload/run.py limit",
     "heap: no address space for its tables": REFUSAL,
+    "http: pattern ": "weft/http/mux_test.cpp",
+    "http: write_head of status ": "weft/http/server_test.cpp",
+    "http: a header field cannot be named ": "weft/http/header_test.cpp",
 }
 
 

@@ -16,7 +16,8 @@ const error content_length_exceeded("http: wrote more than the declared Content-
 const error not_hijackable("http: this connection cannot be hijacked");
 
 handler chain(handler inner, std::initializer_list<middleware> around) {
-  for (auto it = std::rbegin(around); it != std::rend(around); ++it) inner = (*it)(std::move(inner));
+  for (auto it = std::rbegin(around); it != std::rend(around); ++it)
+    inner = (*it)(std::move(inner));
   return inner;
 }
 
@@ -43,12 +44,23 @@ std::string html_escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&#34;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -78,7 +90,8 @@ void redirect(response_writer& w, request& r, std::string_view where, int status
   const result<url> parsed = url::parse(where);
   if (parsed && parsed->scheme.empty() && parsed->host.empty() && !r.url.path.empty() &&
       r.method != "CONNECT") {
-    // Relative to the request's path; "?x" and a path that begins with a slash stand for themselves.
+    // Relative to the request's path; "?x" and a path that begins with a slash stand for
+    // themselves.
     if (where.empty() || where.front() != '/') {
       std::string base = r.url.path;
       base.resize(base.rfind('/') + 1);

@@ -100,8 +100,7 @@ void header::add_unchecked(std::string_view name, std::string_view value) {
 }
 
 void header::add(std::string_view name, std::string_view value) {
-  if (!is_token(name))
-    panic("http: \"" + std::string(name) + "\" cannot be the name of a header field");
+  if (!is_token(name)) panic("http: a header field cannot be named \"" + std::string(name) + "\"");
   const std::string_view trimmed = trim(value);
   add_unchecked(name, trimmed);
   const place& at = fields_.back();

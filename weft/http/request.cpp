@@ -8,9 +8,12 @@ namespace weft::http {
 
 std::string_view to_string(version v) noexcept {
   switch (v) {
-    case version::http_1_0: return "HTTP/1.0";
-    case version::http_1_1: return "HTTP/1.1";
-    case version::http_2: return "HTTP/2.0";
+    case version::http_1_0:
+      return "HTTP/1.0";
+    case version::http_1_1:
+      return "HTTP/1.1";
+    case version::http_2:
+      return "HTTP/2.0";
   }
   return {};
 }

@@ -22,6 +22,10 @@
 #include "weft/net/listener.hpp"
 #include "weft/sync/context.hpp"
 
+namespace weft::rt {
+class server_state;
+}
+
 namespace weft::http {
 
 /// Zero: without a limit. All are on by default (Go's are not).
@@ -79,10 +83,10 @@ struct h2_limits {
 
 struct server_options {
   /// Null: 404 for everything.
-  http::handler handler;
-  server_timeouts timeouts;
-  server_limits limits;
-  h2_limits h2;
+  http::handler handler{};
+  server_timeouts timeouts{};
+  server_limits limits{};
+  h2_limits h2{};
   bool http1 = true;
   /// Over TLS, by ALPN.
   bool http2 = true;
@@ -92,9 +96,9 @@ struct server_options {
   bool date = true;
   std::string_view server_name{};
   /// Parent of the requests' contexts; nil: background().
-  context base;
+  context base{};
   /// Gets a line for what goes wrong on connections and in handlers. Null: standard error.
-  std::function<void(std::string_view)> log;
+  std::function<void(std::string_view)> log{};
 };
 
 /// Counted since the server was made, but for what says "now".
@@ -133,8 +137,7 @@ class WEFT_API server {
   [[nodiscard]] const server_options& options() const noexcept;
 
  private:
-  class state;
-  std::shared_ptr<state> state_;
+  std::shared_ptr<rt::server_state> state_;
 };
 
 /// "http: server closed": what serve() returns after shutdown() and close().

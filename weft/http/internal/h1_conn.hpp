@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// A server's connection while it speaks HTTP/1. It deletes itself at its end.
+//
+//   idle      no goroutine, no buffers: netpoll has this object as its watcher
+//   busy      bytes came: a goroutine takes an h1_work, serves what is there, and goes
+//
+// Only the goroutine that serves touches the object, but for phase_, by which shutdown() finds out
+// whether it is idle, and the stream, which cut() closes.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include "weft/base/atomic.hpp"
+#include "weft/http/internal/h1_framing.hpp"
+#include "weft/http/internal/h1_work.hpp"
+#include "weft/http/internal/server_state.hpp"
+#include "weft/net/conn.hpp"
+#include "weft/net/internal/stream.hpp"
+
+namespace weft::rt {
+
+class h1_writer;
+class h1_request_body;
+class hangup_watch;
+
+class h1_conn final : public server_connection, public read_watcher, public http_origin {
+ public:
+  static void start(std::shared_ptr<server_state> server, net::conn made);
+
+  // http_origin
+  context request_context() override;
+  const net::address& remote() const noexcept override { return stream().remote(); }
+  const net::address& local() const noexcept override { return stream().local(); }
+  bool secure() const noexcept override { return false; }
+
+  // server_connection
+  void wind_up() noexcept override;
+  void cut() noexcept override;
+
+  // read_watcher
+  void readable() override;
+
+  // For the writer and the body of the request that is served.
+  [[nodiscard]] const net::conn& connection() const noexcept { return conn_; }
+  [[nodiscard]] server_state& state() const noexcept { return server(); }
+  /// Reads more into the buffer: bytes, 0 at the end. Sends nothing and sets no deadline.
+  [[nodiscard]] result<size_t> fill(h1_work& work);
+  /// The connection cannot be used after this answer.
+  void end_after_this() noexcept { keep_ = false; }
+  [[nodiscard]] bool keeps() const noexcept { return keep_; }
+  void set_body_deadline();
+  void set_answer_deadline();
+  result<void> set_own_deadline(net::time_point when, bool read);
+  /// The body has been read: from now on a client that leaves is noticed.
+  void body_is_over();
+  void hijack();
+
+ private:
+  enum class phase : uint32_t { busy, idle, poked };
+  enum class outcome : uint8_t {
+    next,    // more bytes are there already
+    rest,    // wait for the next request
+    end,     // close
+    linger,  // close, but let the client read what was said
+    gone,    // hijacked, or another protocol's
+  };
+
+  h1_conn(std::shared_ptr<server_state> server, net::conn made) noexcept;
+  ~h1_conn() override;
+  [[nodiscard]] rt::stream& stream() const noexcept { return *conn_.stream(); }
+  void serve();
+  /// True: it waits without us, and this object is not ours any more.
+  [[nodiscard]] bool go_idle();
+  [[nodiscard]] outcome serve_one(h1_work& work);
+  [[nodiscard]] outcome read_head(h1_work& work);
+  [[nodiscard]] outcome answer(h1_work& work, const h1::request_framing& framing);
+  void run_handler(h1_writer& writer, http::request& request);
+  void log_panic(std::exception_ptr what, h1_writer& writer);
+  [[nodiscard]] outcome refuse(h1_work& work, const h1::refusal& why);
+  [[nodiscard]] bool drain(h1_request_body& body);
+  void linger();
+  void end_context() noexcept;
+  void limit_read(std::chrono::nanoseconds limit);
+
+  net::conn conn_;
+  atomic<uint32_t> phase_{static_cast<uint32_t>(phase::busy)};
+  bool keep_ = true;
+  bool fresh_ = true;  // nothing was read yet
+  uint64_t requests_ = 0;
+  /// Deadlines that are set, on now_ns()'s clock; 0: none; -1: not known. A deadline is left alone
+  /// while it is a little later than it has to be: setting one is a timer.
+  int64_t read_until_ = 0;
+  int64_t write_until_ = 0;
+  /// Of the request that is served, once somebody asked for its context.
+  std::unique_ptr<hangup_watch> watch_;
+  cancel_func limit_stop_;
+  bool body_over_ = false;
+};
+
+}  // namespace weft::rt

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a server's connections have in common: options, counters, and the list of who is there, by
+// which shutdown() finds them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weft/base/atomic.hpp"
+#include "weft/http/internal/h1_work.hpp"
+#include "weft/http/server.hpp"
+#include "weft/sync/chan.hpp"
+#include "weft/sync/mutex.hpp"
+#include "weft/sync/pool.hpp"
+
+namespace weft::rt {
+
+/// A connection in the server's list, from the constructor to the destructor.
+class server_connection {
+ public:
+  server_connection(const server_connection&) = delete;
+  server_connection& operator=(const server_connection&) = delete;
+  /// shutdown(): end if idle, else after what is in flight. Under the list's lock: does not park
+  /// for long and does not destroy.
+  virtual void wind_up() noexcept = 0;
+  /// close(): the connection is cut. As wind_up().
+  virtual void cut() noexcept = 0;
+
+ protected:
+  explicit server_connection(std::shared_ptr<server_state> of) noexcept;
+  /// Leaves the list.
+  virtual ~server_connection();
+  [[nodiscard]] server_state& server() const noexcept { return *server_; }
+  [[nodiscard]] const std::shared_ptr<server_state>& shared_server() const noexcept {
+    return server_;
+  }
+  /// The connection is somebody else's from now on (hijacked).
+  void leave_list() noexcept;
+
+ private:
+  friend class server_state;
+  std::shared_ptr<server_state> server_;
+  server_connection* next_ = nullptr;
+  server_connection* previous_ = nullptr;
+  bool listed_ = false;
+};
+
+class server_state final : public std::enable_shared_from_this<server_state> {
+ public:
+  explicit server_state(http::server_options options);
+
+  const http::server_options options;
+  /// Working memory of connections that are busy: the others have none.
+  pool<h1_work> works;
+
+  /// Counted with relaxed order: for people.
+  struct {
+    atomic<uint64_t> connections{0};
+    atomic<uint64_t> connections_now{0};
+    atomic<uint64_t> idle_now{0};
+    atomic<uint64_t> requests{0};
+    atomic<uint64_t> requests_now{0};
+    atomic<uint64_t> bad_requests{0};
+    atomic<uint64_t> panics{0};
+  } count;
+
+  /// shutdown() or close() was called. A connection that turns idle looks at it after it has said
+  /// so, shutdown() looks for idle ones after it has set it: seq_cst on both sides.
+  [[nodiscard]] bool closing() const noexcept { return closing_.load(seq_cst) != 0; }
+  void log(std::string_view line) const;
+
+  result<void> serve(net::listener on);
+  result<void> shutdown(const context& ctx);
+  void close();
+  void on_shutdown(std::function<void()> f);
+  /// Waits until shutdown() has gone through the list.
+  void pass_list() noexcept;
+
+ private:
+  friend class server_connection;
+  void accepted(net::conn made);
+  /// False: the server closes.
+  bool add(const net::listener& on);
+  void remove(const net::listener& on);
+  void join(server_connection& c) noexcept;
+  void leave(server_connection& c) noexcept;
+  void close_listeners() noexcept;
+
+  atomic<uint32_t> closing_{0};
+  mutable mutex lock_;
+  // Under lock_.
+  server_connection* first_ = nullptr;
+  size_t listed_ = 0;
+  std::vector<net::listener> listeners_;
+  std::vector<std::function<void()>> hooks_;
+  /// Closed when the list is empty while closing; made by shutdown().
+  chan<bool> drained_;
+  /// connections_max: who accepts waits for a place.
+  chan<bool> places_;
+};
+
+}  // namespace weft::rt
