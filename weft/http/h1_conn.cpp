@@ -40,7 +40,10 @@ int64_t slack(int64_t limit_ns) noexcept { return limit_ns / 4; }
 h1_conn::h1_conn(std::shared_ptr<server_state> server, net::conn made) noexcept
     : server_connection(std::move(server)), conn_(std::move(made)) {}
 
-h1_conn::~h1_conn() { end_context(); }
+h1_conn::~h1_conn() {
+  end_context();
+  leave_list();
+}
 
 void h1_conn::start(std::shared_ptr<server_state> server, net::conn made) {
   auto* made_conn = new h1_conn(std::move(server), std::move(made));

@@ -52,7 +52,7 @@ TEST(Mux, TheMoreSpecificWins) {
   mux m;
   for (const char* pattern : {"/", "GET /{$}", "/a/", "/a/b", "/a/{x}", "/b/{x}/c",
                               "/a/b/{rest...}", "GET /a/b", "POST /a/b", "/d/{$}", "h.example/a/b",
-                              "/files/{path...}", "/esc/a b", "HEAD /head", "GET /head"})
+                              "/files/{path...}", "/esc/a%20b", "HEAD /head", "GET /head"})
     m.handle(pattern, nothing);
   const auto match = [&](const char* method, const char* target, const char* host = "h") {
     return std::string(m.match(asked(method, target, host)));
@@ -71,7 +71,7 @@ TEST(Mux, TheMoreSpecificWins) {
   EXPECT_EQ(match("PUT", "/d/"), "/d/{$}");
   EXPECT_EQ(match("PUT", "/d/x"), "/");
   EXPECT_EQ(match("PUT", "/a/b", "H.Example:80"), "h.example/a/b");
-  EXPECT_EQ(match("PUT", "/esc/a%20b"), "/esc/a b");
+  EXPECT_EQ(match("PUT", "/esc/a%20b"), "/esc/a%20b");
   EXPECT_EQ(match("HEAD", "/head"), "HEAD /head");
 }
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "weft/base/panic.hpp"
 #include "weft/http/internal/h1_conn.hpp"
 #include "weft/http/internal/server_state.hpp"
 #include "weft/sched/go.hpp"
@@ -57,7 +58,7 @@ server_connection::server_connection(std::shared_ptr<server_state> of) noexcept
   server_->join(*this);
 }
 
-server_connection::~server_connection() { leave_list(); }
+server_connection::~server_connection() { WEFT_ASSERT(!listed_); }
 
 void server_connection::leave_list() noexcept {
   if (listed_) server_->leave(*this);

@@ -493,7 +493,7 @@ TEST(Server, ShutdownLosesNothingInFlight) {
       auto ended = weft::spawn([&] { return s->shutdown(weft::background()); });
       for (const auto& c : idle) EXPECT_EQ(read_to_end(c), "");
       EXPECT_FALSE(ended.done());
-      EXPECT_FALSE(weft::net::dial("tcp", s.on.addr().string()));
+      until([&] { return !weft::net::dial("tcp", s.on.addr().string()); });
       go_on.close();
       EXPECT_TRUE(ended.join());
       all.wait();

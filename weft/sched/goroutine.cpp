@@ -226,7 +226,7 @@ void introduce(goroutine* gp) noexcept {
 }  // namespace
 
 goroutine* take_waiting(void (*entry)(void*), void* argument, const arch::fp_control& fp) noexcept {
-  const auto pc = reinterpret_cast<uintptr_t>(entry);
+  const auto pc = reinterpret_cast<uintptr_t>(entry) + 1;  // names are looked up one byte before
   goroutine* gp = take_unborn();
   if (gp != nullptr) {
     birth_record& birth = birth_of(gp);

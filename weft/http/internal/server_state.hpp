@@ -19,7 +19,8 @@
 
 namespace weft::rt {
 
-/// A connection in the server's list, from the constructor to the destructor.
+/// A connection in the server's list. The derived class's destructor leaves it, while the virtual
+/// functions can still be called.
 class server_connection {
  public:
   server_connection(const server_connection&) = delete;
@@ -32,13 +33,12 @@ class server_connection {
 
  protected:
   explicit server_connection(std::shared_ptr<server_state> of) noexcept;
-  /// Leaves the list.
   virtual ~server_connection();
   [[nodiscard]] server_state& server() const noexcept { return *server_; }
   [[nodiscard]] const std::shared_ptr<server_state>& shared_server() const noexcept {
     return server_;
   }
-  /// The connection is somebody else's from now on (hijacked).
+  /// May be called twice. The connection ends, or is somebody else's from now on (hijacked).
   void leave_list() noexcept;
 
  private:
