@@ -165,9 +165,9 @@ h1_conn::outcome h1_conn::read_head(h1_work& work) {
       if (!limited) {
         // The rest comes later. From here on slowness has a limit.
         limited = true;
+        const int64_t limit_ns = server().options.timeouts.read_header.count();
         read_until_ = -1;
-        limit_read(server().options.timeouts.read_header);
-        read_until_ = -1;
+        (void)stream().set_deadline(limit_ns > 0 ? now_ns() + limit_ns : 0, true, false);
       }
     }
     const result<size_t> got = fill(work);

@@ -26,6 +26,7 @@ class WEFT_API listener {
   ~listener();
   /// For Weft's own code.
   explicit listener(std::shared_ptr<rt::acceptor> from) noexcept : acceptor_(std::move(from)) {}
+  [[nodiscard]] const std::shared_ptr<rt::acceptor>& acceptor() const noexcept { return acceptor_; }
   [[nodiscard]] explicit operator bool() const noexcept { return acceptor_ != nullptr; }
 
   /// Parks until somebody connects. Many goroutines may accept at once. net::closed after close().

@@ -12,3 +12,4 @@
 #include "weft/net/notify.hpp"
 #include "weft/net/options.hpp"
 #include "weft/net/packet_conn.hpp"
+#include "weft/net/pipe.hpp"

@@ -8,6 +8,7 @@
 #include "weft/net/dial.hpp"
 #include "weft/net/internal/stream.hpp"
 #include "weft/net/listener.hpp"
+#include "weft/net/pipe.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sched/runtime.hpp"
@@ -134,6 +135,33 @@ TEST(watch, a_hangup_is_seen_behind_data) {
     char text[16];
     EXPECT_EQ(*both.ours.read(text), 1u);
     EXPECT_EQ(*both.ours.read(text), 0u);
+  });
+}
+
+/// The same promises in memory.
+TEST(watch, pipes_tell_too) {
+  weft::run([] {
+    const auto [ours, theirs] = weft::net::pipe();
+    teller watcher;
+    char text[16];
+    ASSERT_TRUE(ours.stream()->watch_readable(watcher));
+    ASSERT_TRUE(theirs.write("hello"));
+    EXPECT_TRUE(watcher.told.recv());
+    EXPECT_FALSE(ours.stream()->watch_readable(watcher));
+    EXPECT_EQ(*ours.read(text), 5u);
+    ASSERT_TRUE(ours.stream()->watch_readable(watcher));
+    EXPECT_TRUE(ours.stream()->unwatch());
+    EXPECT_FALSE(ours.stream()->unwatch());
+    ASSERT_TRUE(ours.stream()->watch_readable(watcher));
+    ASSERT_TRUE(ours.set_read_deadline(std::chrono::steady_clock::now() + 1ms));
+    EXPECT_TRUE(watcher.told.recv());
+    ASSERT_TRUE(ours.set_read_deadline({}));
+    ASSERT_TRUE(ours.stream()->watch_hangup(watcher));
+    ASSERT_TRUE(theirs.close());
+    EXPECT_TRUE(watcher.told.recv());
+    EXPECT_TRUE(ours.stream()->hung_up());
+    EXPECT_FALSE(ours.stream()->watch_hangup(watcher));
+    EXPECT_EQ(*ours.read(text), 0u);
   });
 }
 

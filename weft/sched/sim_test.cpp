@@ -17,27 +17,14 @@
 #include "weft/sched/internal/timer_node.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sched/runtime.hpp"
+#include "weft/sched/sim_testing.hpp"
 #include "weft/sched/task.hpp"
-
-#if WEFT_ASAN
-#include <sanitizer/lsan_interface.h>
-#endif
 
 using namespace std::chrono_literals;
 
 namespace {
 
-/// A failed world's goroutines are abandoned, by contract: what they hold is no leak of ours.
-struct expect_abandoned {
-#if WEFT_ASAN
-  expect_abandoned() { __lsan_disable(); }
-  ~expect_abandoned() { __lsan_enable(); }
-#else
-  expect_abandoned() {}
-  ~expect_abandoned() {}
-#endif
-  expect_abandoned(const expect_abandoned&) = delete;
-};
+using weft::sim_testing::expect_abandoned;
 
 std::string letters() {
   std::string order;

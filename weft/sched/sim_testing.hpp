@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many seeds the scenarios of x_sim_test.cpp run.
+// How many seeds the scenarios of x_sim_test.cpp run, and what failed runs leave behind.
 #pragma once
 
 #include <cstdint>
 
 #include "weft/base/sanitizer.hpp"
 #include "weft/sched/sim.hpp"
+
+#if WEFT_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
 
 namespace weft::sim_testing {
 
@@ -20,6 +24,19 @@ inline constexpr uint64_t scenario_seeds = 1000;
 #else
 inline constexpr uint64_t scenario_seeds = 4000;
 #endif
+
+/// A failed world's goroutines are abandoned, by contract: what they hold is no leak of ours.
+struct expect_abandoned {
+#if WEFT_ASAN
+  expect_abandoned() { __lsan_disable(); }
+  ~expect_abandoned() { __lsan_enable(); }
+#else
+  expect_abandoned() {}
+  ~expect_abandoned() {}
+#endif
+  expect_abandoned(const expect_abandoned&) = delete;
+  expect_abandoned& operator=(const expect_abandoned&) = delete;
+};
 
 /// The usual exploration: all strategies, and all faults but failing allocations.
 template <class F>
