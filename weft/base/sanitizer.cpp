@@ -11,6 +11,7 @@
 #include <link.h>
 #include <sanitizer/tsan_interface.h>
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -128,6 +129,9 @@ void thread_locals::find() noexcept {
 
 void fiber::adopt_thread(bool runtime) noexcept {
   handle_ = __tsan_get_current_fiber();
+  // To ThreadSanitizer goroutines are threads: counts of shared pointers are atomic even while the
+  // process has one thread, or they would be races.
+  __libc_single_threaded = 0;
   if (!runtime) return;
   // For ever: no scope.
   AnnotateIgnoreReadsBegin(__FILE__, __LINE__);

@@ -3,6 +3,7 @@
 // how it ends among requests, over many schedules.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <stdexcept>
@@ -104,7 +105,7 @@ TEST(ServerSim, ShutdownAmongRequests) {
   weft::sim_testing::explore([] {
     service s({.handler = hello});
     weft::wait_group clients;
-    int answers = 0;
+    std::atomic<int> answers{0};
     for (int i = 0; i < 3; ++i)
       clients.go([&] {
         const auto dialed = weft::net::dial_in_memory(s.on);

@@ -290,6 +290,8 @@ result<size_t> pipe_end::read(void* to, size_t bytes) {
     if (bytes == 0) return prevented(in_.reader);
     const verdict result = try_read(in_, static_cast<char*>(to), bytes, done);
     moved = done != 0;
+    // Before the writer is woken: partner in write().
+    if (moved && in_.capacity == 0) race_release(&in_.reader);
     return result;
   });
   if (v != verdict::done) return pipe_failure("read", v);
@@ -328,6 +330,8 @@ result<size_t> pipe_end::write(const void* from, size_t bytes) {
                                              [&](bool&) noexcept { return prevented(out_.writer); })
                         : write_some(static_cast<const char*>(from), bytes);
   if (v != verdict::done) return pipe_failure("write", v);
+  // Without a buffer it returns after the read, which is therefore before what follows.
+  if (out_.capacity == 0) race_acquire(&out_.reader);
   return bytes;
 }
 
