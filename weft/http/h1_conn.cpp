@@ -12,6 +12,7 @@
 #include "weft/http/status.hpp"
 #include "weft/net/errors.hpp"
 #include "weft/sched/internal/section.hpp"
+#include "weft/sched/throw_trace.hpp"
 
 namespace weft::rt {
 
@@ -277,6 +278,7 @@ void h1_conn::run_handler(h1_writer& writer, http::request& request) {
   } catch (const http::abort_handler&) {
     keep_ = false;
     (void)stream().close();
+  } catch (const throw_probe&) {  // never: it notes where the next one's exceptions are thrown
   } catch (...) {
     log_panic(std::current_exception(), writer);
   }
@@ -285,6 +287,8 @@ void h1_conn::run_handler(h1_writer& writer, http::request& request) {
 void h1_conn::log_panic(std::exception_ptr what, h1_writer& writer) {
   server().count.panics.fetch_add(1, relaxed);
   std::string text;
+  std::string stack;
+  blocking([&] { stack = thrown_at(what); });  // the first one reads debug information
   try {
     std::rethrow_exception(std::move(what));
   } catch (const std::exception& e) {
@@ -292,7 +296,8 @@ void h1_conn::log_panic(std::exception_ptr what, h1_writer& writer) {
   } catch (...) {
     text = "an exception that is no std::exception";
   }
-  server().log("http: panic serving " + remote().string() + ": " + text);
+  server().log("http: panic serving " + remote().string() + ": " + text +
+               (stack.empty() ? "" : "\n" + stack));
   keep_ = false;
   if (writer.hijacked()) return;
   if (writer.head_sent()) {

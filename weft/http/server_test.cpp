@@ -394,7 +394,10 @@ TEST(Server, PanicsAnswer500AndKillNothing) {
       return talk(s, "GET " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n\r\n");
     };
     EXPECT_EQ(content_of(ask("/early")), "500 internal server error\n");
-    EXPECT_NE(s.lines.recv()->find("early one"), std::string::npos);
+    const std::string early = *s.lines.recv();
+    EXPECT_NE(early.find("early one"), std::string::npos);
+    EXPECT_NE(early.find("weft::panic(...)\n"), std::string::npos) << early;
+    EXPECT_NE(early.find("server_test.cpp:"), std::string::npos) << early;
     EXPECT_FALSE(ask("/late").ends_with("0\r\n\r\n"));
     EXPECT_NE(s.lines.recv()->find("late one"), std::string::npos);
     ask("/abort");
