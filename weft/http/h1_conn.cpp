@@ -252,6 +252,7 @@ h1_conn::outcome h1_conn::answer(h1_work& work, const h1::request_framing& frami
 
   // A handler may have closed the body, or taken it away; then nothing is known about the rest.
   const bool ours = body != nullptr && work.request.body.source() == body;
+  const bool seen = ours && body->failure();
   if (ours && body->limit_exceeded() && writer.status() == 0) {
     writer.start_over();
     http::reply_error(writer, 413, body->failure().message());
@@ -260,6 +261,15 @@ h1_conn::outcome h1_conn::answer(h1_work& work, const h1::request_framing& frami
   bool lingering = false;
   if (unread && keep_ && writer.body_not_permitted()) keep_ = false;
   if (unread && !writer.head_sent() && keep_ && !(ours && drain(*body))) keep_ = false;
+  // What is no HTTP is refused, whatever a handler thinks of the part that it has read; one that
+  // has seen the failure and answered knows better.
+  if (ours && body->malformed().status != 0 && !writer.head_sent()) {
+    server().count.bad_requests.fetch_add(1, relaxed);
+    if (!seen || writer.status() == 0) {
+      writer.start_over();
+      http::reply_error(writer, body->malformed().status, body->failure().message());
+    }
+  }
   writer.finish();
   if (unread && keep_ && !(ours && body->over()) && !(ours && drain(*body))) keep_ = false;
   if (unread && !keep_) lingering = true;

@@ -36,6 +36,11 @@ result<size_t> h1_request_body::refuse(error why) {
   return fail(failed_);
 }
 
+error h1_request_body::no_body(std::string_view part, const h1::refusal& why) {
+  malformed_ = why;
+  return error("http: " + std::string(part) + ": " + why.text);
+}
+
 result<void> h1_request_body::more() {
   const result<size_t> got = conn_.fill(work_);
   if (!got) return fail(got.error());
@@ -51,7 +56,7 @@ result<void> h1_request_body::read_trailers() {
     h1::refusal why = fields.why();
     if (found == h1::verdict::error ||
         (found == h1::verdict::ok && !h1::check_trailers(fields, why)))
-      return fail(error(std::string("http: trailers: ") + why.text));
+      return fail(no_body("trailers", why));
     if (found == h1::verdict::ok) break;
     if (result<void> got = more(); !got) return got;
   }
@@ -104,7 +109,7 @@ result<size_t> h1_request_body::read(std::span<char> to) {
           conn_.body_is_over();
           return size_t{0};
         case h1::body_event::error:
-          return refuse(error(std::string("http: body: ") + decoder_.why().text));
+          return refuse(no_body("body", decoder_.why()));
         case h1::body_event::need_more:
           work_.in.consume(step.consumed);
           continue;

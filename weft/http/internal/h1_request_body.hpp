@@ -27,11 +27,15 @@ class h1_request_body final : public limited_body {
   /// Bytes that are certainly still to come.
   [[nodiscard]] uint64_t certain_bytes() const noexcept { return decoder_.direct_bytes(); }
   [[nodiscard]] const error& failure() const noexcept { return failed_; }
+  /// What is sent is no body: the status, and why. Status 0: it is one, so far.
+  [[nodiscard]] const h1::refusal& malformed() const noexcept { return malformed_; }
   /// From now on this is for throwing away: no limit, no permission.
   void discard() noexcept { limit_ = 0; }
 
  private:
   result<size_t> refuse(error why);
+  /// The error of `why`, which is remembered.
+  error no_body(std::string_view part, const h1::refusal& why);
   result<void> read_trailers();
   result<void> more();
 
@@ -45,6 +49,7 @@ class h1_request_body final : public limited_body {
   bool over_ = false;
   http::header trailers_;
   error failed_;
+  h1::refusal malformed_;
 };
 
 }  // namespace weft::rt
