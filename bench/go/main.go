@@ -147,6 +147,10 @@ func main() {
 		serveKV(os.Args[2])
 		return
 	}
+	if len(os.Args) == 3 && os.Args[1] == "http" {
+		serveHTTP(os.Args[2])
+		return
+	}
 	if len(os.Args) < 3 {
 		fmt.Fprintln(os.Stderr, "usage: gobench ROW PROCS [SCALE] | --list | kv PORT")
 		os.Exit(64)

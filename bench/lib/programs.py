@@ -31,7 +31,7 @@ def build(log):
     for target in ("weft-bench", "weft-malloc-bench", "floor-bench", "boost-bench",
                    "weft-kv", "alloc-bench",
                    "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench", "parse-bench",
-                   "weft_malloc_preload"):
+                   "http-weft", "http-beast", "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
                           **quiet).returncode != 0:
             failed.append(target)
@@ -64,6 +64,10 @@ class Programs:
         """weft-kv is an example, so it lies elsewhere in the same build tree."""
         found = sorted(self.directory.parent.glob("**/weft-kv"))
         return next((path for path in found if path.is_file()), None)
+
+    def http_path(self, server):
+        """A server of lib/http.py."""
+        return self.directory / {"go": "gobench"}.get(server, f"http-{server}")
 
     def run(self, program, row, procs, scale, timeout):
         """One measurement: the object printed, None if there is no such row, or a string that

@@ -9,6 +9,7 @@ from lib.programs import figure
 from lib.reasons import REASONS
 
 MISSING = "–"
+HTTP_PEERS = ("go", "nginx", "beast")
 
 
 @dataclass
@@ -117,6 +118,23 @@ def resp_line(row, samples):
     return line
 
 
+def http_line(row, samples):
+    per_server = {name: values_of(entries, row.metric, row.scale)
+                  for name, entries in samples.get(row.load, {}).items()}
+    ours = per_server.setdefault("weft", [])
+    line = Line(row.name, row.title, row.unit,
+                {name: middle_of(entries) for name, entries in per_server.items()},
+                {peer: ratios_of(ours, per_server.get(peer, [])) for peer in HTTP_PEERS},
+                row.bar, row.goal, [v for v in ours if isinstance(v, (int, float))],
+                row.recorded, row.note, peers=HTTP_PEERS)
+    line.compared = {"cpu_us": "CPU", "rps": "requests/s"}.get(row.metric, row.metric)
+    for name, entries in per_server.items():
+        reason = next((entry for entry in entries if isinstance(entry, str)), None)
+        if reason:
+            line.failures[name] = reason
+    return line
+
+
 def alloc_line(row, samples):
     peers = tuple(allocators.PEERS)
     rounds = samples.get(row.key, {})
@@ -141,10 +159,12 @@ def alloc_line(row, samples):
     return line
 
 
-def evaluate(table, jobs, resp_table, resp_samples, alloc_table, alloc_samples):
+def evaluate(table, jobs, resp_table, resp_samples, http_table, http_samples, alloc_table,
+             alloc_samples):
     by_key = {(job.program_row, job.procs): job for job in jobs}
     lines = [core_line(row, by_key[row.program_row, row.procs]) for row in table]
     lines += [resp_line(row, resp_samples) for row in resp_table]
+    lines += [http_line(row, http_samples) for row in http_table]
     return lines + [alloc_line(row, alloc_samples) for row in alloc_table]
 
 
@@ -166,7 +186,7 @@ def number(value):
 
 
 def label(peer):
-    return {"go": "Go", "boost": "Boost"}.get(peer, peer)
+    return {"go": "Go", "boost": "Boost", "beast": "Beast"}.get(peer, peer)
 
 
 def limit_text(limits, unit):
@@ -257,10 +277,18 @@ def recorded_rows(lines, names):
                    *(line.recorded.get(name, MISSING) for name in names)]
 
 
+RECORDED_HTTP = ("Go", "nginx", "Beast", "Photon", "nghttpd")
+
+
 def recorded_tables(lines):
     allocators_lines = [line for line in lines if line.peers == tuple(allocators.PEERS)]
-    others = [line for line in lines if line not in allocators_lines]
+    http_lines = [line for line in lines if line.peers == HTTP_PEERS]
+    others = [line for line in lines if line not in [*allocators_lines, *http_lines]]
     tables = markdown_table(("row", *RECORDED), recorded_rows(others, RECORDED)) + [""]
+    if http_lines:
+        tables += [RECORDED_HTTP_NOTE, "",
+                   *markdown_table(("row", *RECORDED_HTTP),
+                                   recorded_rows(http_lines, RECORDED_HTTP)), ""]
     if allocators_lines:
         tables += [RECORDED_ALLOCATORS_NOTE, "",
                    *markdown_table(("row", *RECORDED_ALLOCATORS),
@@ -333,6 +361,8 @@ def markdown(lines, facts, command, plots, how):
     for peers, some in by_peers(lines):
         if peers == tuple(allocators.PEERS):
             text += ["", "## Allocators", "", ALLOCATORS_NOTE, ""]
+        if peers == HTTP_PEERS:
+            text += ["", "## HTTP servers", "", HTTP_NOTE, ""]
         text += markdown_table(columns(peers), [cells(line) for line in some])
     short = list(short_rows(lines))
     if short:
@@ -361,6 +391,13 @@ def markdown(lines, facts, command, plots, how):
     return "\n".join(text)
 
 
+HTTP_NOTE = (
+    "`wrk -t1` and `h2load -t1`, on the same two CPUs as the server: so requests/s depends on "
+    "both, and CPU time per request is the steadier figure. Each server has two threads (Go: two "
+    "Ps), keeps connections and answers `Hello, World!`: Weft and Go through their mux, "
+    "Boost.Beast as its asynchronous examples do, nginx by `return 200`.")
+RECORDED_HTTP_NOTE = (
+    "The same, of HTTP: nginx 1.22.1, Boost.Beast 1.81 (two io_contexts), nghttpd 1.52.")
 ALLOCATORS_NOTE = (
     "Programs that know `malloc` only, of our own under the names of the classic ones; "
     "`libweft_malloc.so` and Debian's jemalloc, tcmalloc (gperftools) and mimalloc 2.0 are "

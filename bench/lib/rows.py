@@ -246,6 +246,71 @@ def http_rows():
 
 
 @dataclass(frozen=True)
+class HttpRow:
+    """A figure of the HTTP servers under a load of lib/http.py."""
+
+    title: str
+    load: str
+    metric: str
+    unit: str
+    bar: tuple[Limit, ...] = ()
+    goal: tuple[Limit, ...] = ()
+    scale: float = 1.0
+    recorded: dict[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def name(self):
+        return f"http_{self.load}_{self.metric}"
+
+
+def http_server_rows():
+    go = lambda amount: times(amount, "go")
+    nginx = times(1.0, "nginx")
+    fast = {"bar": times(1.5, "go", at_least=True), "goal": times(1.0, "nginx", at_least=True)}
+    rows = [
+        HttpRow("HTTP/1.1 hello, 64 connections: server CPU per request", "hello_64", "cpu_us",
+                "us", go(0.5), nginx,
+                recorded={"Go": "22-31", "nginx": "8-9", "Beast": "14-17", "Photon": "12.4"},
+                note="wrk -t1 against two threads of each server; nginx returns a fixed text."),
+        HttpRow("HTTP/1.1 JSON, 64 connections: server CPU per request", "json_64", "cpu_us",
+                "us", go(0.5),
+                note='`{"message":"Hello, World!"}`, encoded for each request by weft::json and '
+                     "Go's encoding/json; nginx's is a fixed text."),
+    ]
+    for load, title in (("hello_64", "64"), ("hello_1000", "1,000"), ("hello_10000", "10,000")):
+        rows.append(HttpRow(f"HTTP/1.1 hello, {title} connections: requests/s", load, "rps",
+                            "req/s", **fast))
+        rows += [HttpRow(f"HTTP/1.1 hello, {title} connections: {p} latency", load, f"{p}_us",
+                         "ms", scale=1e-3)
+                 for p in ("p50", "p99")]
+    h2 = {"Go": "61-68", "nginx": "13-14"}
+    rows += [
+        HttpRow("HTTP/1.1 hello, 10,000 connections: server CPU per request", "hello_10000",
+                "cpu_us", "us"),
+        HttpRow("HTTP/2 (h2c) hello, 64 connections, 10 streams each: server CPU per request",
+                "h2_64", "cpu_us", "us", go(0.5), nginx, recorded=h2,
+                note="h2load -t1 -c64 -m10, by prior knowledge."),
+        HttpRow("HTTP/2 (h2c) hello: requests/s", "h2_64", "rps", "req/s"),
+        HttpRow("idle keep-alive connection, 15,000 open: user memory", "idle_15000", "kb", "KB",
+                absolute(5), absolute(0.5), recorded={"Go": "24.7"},
+                note="Resident memory of the server's processes, from 100 connections to 15,000, "
+                     "one request on each. The kernel's socket itself is about 4.6 KB."),
+        HttpRow("request smuggling: vectors handled, of 35", "vectors", "handled", "vectors",
+                (Limit(35, at_least=True),), (Limit(35, at_least=True),),
+                recorded={"nginx": "32"},
+                note="lib/smuggling.py has the rule; the first round only. Beast's server answers "
+                     "a malformed request by closing, as its examples do."),
+        HttpRow("h2spec: cases passed, of 146", "h2spec", "passed", "cases",
+                (Limit(145, at_least=True),), (Limit(146, at_least=True),),
+                recorded={"Go": "141", "nginx": "119", "nghttpd": "145"},
+                note="The first round only. nginx's fixed answer, given before the body has come, "
+                     "counts against it."),
+    ]
+    return rows
+
+
+@dataclass(frozen=True)
 class RespRow:
     """A row of the RESP servers: `command` at pipeline depth `depth`."""
 
