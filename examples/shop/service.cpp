@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Serving and asking.
+#include "service.hpp"
+
+#include <cstdio>
+
+#include "weft/net/listener.hpp"
+#include "weft/sync/group.hpp"
+
+namespace shop {
+
+using namespace std::chrono_literals;
+
+weft::result<void> serve(const weft::context& ctx, std::string_view name, const std::string& where,
+                         const tls_settings& tls, weft::http::handler h) {
+  weft::http::server_options options{.handler = std::move(h)};
+  options.server_name = "weft-shop";
+  const weft::http::server server(std::move(options));
+  weft::result<weft::net::listener> on = weft::net::listen("tcp", where);
+  if (!on) return weft::fail(on.error());
+  (void)tls;
+  std::printf("%.*s ready on http://%s\n", static_cast<int>(name.size()), name.data(),
+              on->addr().string().c_str());
+  std::fflush(stdout);
+  weft::group both;
+  both.go([&]() -> weft::result<void> {
+    const auto end = server.serve(*on);
+    return end.error().is(weft::http::server_closed) ? weft::result<void>() : end;
+  });
+  both.go([&]() -> weft::result<void> {
+    (void)ctx.done().recv();
+    auto [limit, cancel] = weft::with_timeout(weft::background(), 10s);
+    if (auto ended = server.shutdown(limit); !ended) {
+      server.close();
+      return ended;
+    }
+    return {};
+  });
+  return both.wait();
+}
+
+weft::http::client make_client(const tls_settings& tls) {
+  (void)tls;
+  weft::http::client_options options;
+  options.timeouts.dial = 1s;
+  options.limits.idle_conns_per_host_max = 1000;
+  options.user_agent = "weft-shop";
+  options.compression = false;
+  return weft::http::client(std::move(options));
+}
+
+void reply_problem(weft::http::response_writer& w, int status, std::string_view text) {
+  (void)weft::http::write_json(w, status, problem{std::string(text)});
+}
+
+peer_failure failure_of(std::string_view peer, const weft::error& why) {
+  if (why.timeout()) return {504, std::string(peer) + " did not answer in time"};
+  return {502, std::string(peer) + ": " + why.message()};
+}
+
+}  // namespace shop
