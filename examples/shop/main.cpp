@@ -94,7 +94,7 @@ int run(const arguments& asked) {
     return 0;
   }
   auto [ctx, stop] = weft::net::notify_context(weft::background(), {SIGTERM, SIGINT});
-  auto made = weft::group::with_context(ctx);
+  auto made = weft::with_group(ctx);
   for (const std::string& name : asked.services)
     made.g.go([&, name] {
       auto ended = run_service(made.ctx, name, *from);
