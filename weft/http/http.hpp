@@ -3,6 +3,8 @@
 #pragma once
 
 #include "weft/http/body.hpp"
+#include "weft/http/client.hpp"
+#include "weft/http/client_trace.hpp"
 #include "weft/http/compression.hpp"
 #include "weft/http/content.hpp"
 #include "weft/http/cookie.hpp"
@@ -14,6 +16,7 @@
 #include "weft/http/media_type.hpp"
 #include "weft/http/multipart.hpp"
 #include "weft/http/mux.hpp"
+#include "weft/http/proxy.hpp"
 #include "weft/http/request.hpp"
 #include "weft/http/response.hpp"
 #include "weft/http/server.hpp"
