@@ -8,6 +8,7 @@
 
 #include "weft/http/internal/h1_request_body.hpp"
 #include "weft/http/internal/h1_writer.hpp"
+#include "weft/http/internal/h2_conn.hpp"
 #include "weft/http/internal/hangup_watch.hpp"
 #include "weft/http/status.hpp"
 #include "weft/net/errors.hpp"
@@ -39,7 +40,9 @@ int64_t slack(int64_t limit_ns) noexcept { return limit_ns / 4; }
 }  // namespace
 
 h1_conn::h1_conn(std::shared_ptr<server_state> server, net::conn made) noexcept
-    : server_connection(std::move(server)), conn_(std::move(made)) {}
+    : server_connection(std::move(server)), conn_(std::move(made)) {
+  join_list();
+}
 
 h1_conn::~h1_conn() {
   end_context();
@@ -143,7 +146,9 @@ void h1_conn::serve() {
   } while (end == outcome::rest);
   if (end == outcome::linger) linger();
   if (end != outcome::gone) (void)stream().close();
+  const std::unique_ptr<successor> next = std::move(successor_);
   delete this;
+  if (next != nullptr) next->conn->serve(next->read_ahead);
 }
 
 result<size_t> h1_conn::fill(h1_work& work) {
@@ -159,7 +164,9 @@ h1_conn::outcome h1_conn::read_head(h1_work& work) {
   work.head.reset();
   bool limited = false;
   for (;;) {
-    if (!work.in.empty()) {
+    const outcome h2 = match_h2(work);
+    if (h2 == outcome::gone) return h2;
+    if (!work.in.empty() && h2 == outcome::next) {
       const h1::verdict found = work.head.parse_request(work.in.data(), work.in.size(), limits);
       if (found == h1::verdict::error) return refuse(work, work.head.why());
       if (found == h1::verdict::ok) return outcome::next;
@@ -182,6 +189,43 @@ h1_conn::outcome h1_conn::read_head(h1_work& work) {
   }
 }
 
+h1_conn::outcome h1_conn::match_h2(h1_work& work) {
+  if (spoken_ || work.in.empty() || !server().options.h2c) return outcome::next;
+  // Without HTTP/1 it is a client of HTTP/2, or an error that it is told of in HTTP/2's way.
+  const h1::verdict preface = server().options.http1
+                                  ? h1::match_h2_preface(work.in.data(), work.in.size())
+                                  : h1::verdict::ok;
+  switch (preface) {
+    case h1::verdict::error:
+      return outcome::next;
+    case h1::verdict::need_more:
+      return outcome::rest;
+    case h1::verdict::ok:
+      break;
+  }
+  successor_ = std::make_unique<successor>(h2_conn::make(shared_server(), conn_, secure(), this),
+                                           std::string(work.in.view()));
+  return outcome::gone;
+}
+
+h1_conn::outcome h1_conn::upgrade_to_h2(h1_work& work, const h1::request_framing& framing) {
+  http::request& request = work.request;
+  // A body would have to be read first, and a handler wants it as it comes: answered as it is.
+  if (!server().options.h2c || secure() || framing.body != h1::body_kind::none ||
+      !http::equal_fold(request.headers.get("Upgrade"), "h2c") ||
+      !request.headers.has_token("Connection", "HTTP2-Settings") ||
+      request.headers.values("HTTP2-Settings").size() != 1)
+    return outcome::next;
+  const std::string settings(request.headers.get("HTTP2-Settings"));
+  for (const char* name : {"Upgrade", "Connection", "HTTP2-Settings"}) request.headers.erase(name);
+  request.version = http::version::http_2;
+  std::shared_ptr<h2_conn> made =
+      h2_conn::make_upgraded(shared_server(), conn_, this, settings, std::move(request));
+  if (made == nullptr) return refuse(work, {400, "malformed HTTP2-Settings"});
+  successor_ = std::make_unique<successor>(std::move(made), std::string(work.in.view()));
+  return outcome::gone;
+}
+
 h1_conn::outcome h1_conn::refuse(h1_work& work, const h1::refusal& why) {
   server().count.bad_requests.fetch_add(1, relaxed);
   keep_ = false;
@@ -197,6 +241,7 @@ h1_conn::outcome h1_conn::refuse(h1_work& work, const h1::refusal& why) {
 
 h1_conn::outcome h1_conn::serve_one(h1_work& work) {
   if (const outcome head = read_head(work); head != outcome::next) return head;
+  spoken_ = true;
   h1::request_framing framing;
   h1::refusal why;
   if (!h1::frame_request(work.head, framing, why)) return refuse(work, why);
@@ -225,6 +270,9 @@ h1_conn::outcome h1_conn::serve_one(h1_work& work) {
     request.headers.add_unchecked(work.head.name(f), work.head.value(f));
   }
   work.in.consume(work.head.bytes());
+  if (framing.upgrade) {
+    if (const outcome h2 = upgrade_to_h2(work, framing); h2 != outcome::next) return h2;
+  }
   const uint64_t most = server().options.limits.requests_per_connection_max;
   keep_ = framing.keep_alive && !server().closing() && (most == 0 || ++requests_ < most);
   return answer(work, framing);
@@ -295,19 +343,7 @@ void h1_conn::run_handler(h1_writer& writer, http::request& request) {
 }
 
 void h1_conn::log_panic(std::exception_ptr what, h1_writer& writer) {
-  server().count.panics.fetch_add(1, relaxed);
-  std::string text;
-  std::string stack;
-  blocking([&] { stack = thrown_at(what); });  // the first one reads debug information
-  try {
-    std::rethrow_exception(std::move(what));
-  } catch (const std::exception& e) {
-    text = e.what();
-  } catch (...) {
-    text = "an exception that is no std::exception";
-  }
-  server().log("http: panic serving " + remote().string() + ": " + text +
-               (stack.empty() ? "" : "\n" + stack));
+  server().log_panic(std::move(what), remote());
   keep_ = false;
   if (writer.hijacked()) return;
   if (writer.head_sent()) {

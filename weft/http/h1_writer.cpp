@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "weft/base/panic.hpp"
+#include "weft/http/internal/answer_rules.hpp"
 #include "weft/http/internal/h1_body.hpp"
 #include "weft/http/internal/server_state.hpp"
 #include "weft/http/status.hpp"
@@ -15,8 +16,6 @@ namespace weft::rt {
 
 namespace {
 
-/// What is collected before an answer is sent: most answers are smaller. nginx and Go have 4 KB.
-constexpr size_t collected_max = 4096;
 /// Content up to this is copied behind the head, more is sent from where it is.
 constexpr size_t copied_max = 16384;
 
@@ -24,21 +23,6 @@ void append_number(std::string& to, uint64_t number) {
   std::array<char, 20> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
   to.append(digits.data(), static_cast<size_t>(end - digits.data()));
-}
-
-bool never_has_content(int status) noexcept {
-  return status < 200 || status == 204 || status == 304;
-}
-
-/// As Go sniffs, but never HTML: what a user uploaded must not become a page.
-std::string_view content_type_of(std::string_view content) noexcept {
-  constexpr size_t looked_at = 512;
-  for (const char c : content.substr(0, looked_at)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != '\f' && c != 0x1B)
-      return "application/octet-stream";
-  }
-  return "text/plain; charset=utf-8";
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "weft/http/internal/server_state.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/runtime.hpp"
+#include "weft/sched/throw_trace.hpp"
 #include "weft/sync/select.hpp"
 
 namespace weft::http {
@@ -54,11 +55,13 @@ server_stats server::stats() const {
 namespace weft::rt {
 
 server_connection::server_connection(std::shared_ptr<server_state> of) noexcept
-    : server_(std::move(of)) {
-  server_->join(*this);
-}
+    : server_(std::move(of)) {}
 
 server_connection::~server_connection() { WEFT_ASSERT(!listed_); }
+
+void server_connection::join_list(server_connection* instead_of) noexcept {
+  server_->join(*this, instead_of);
+}
 
 void server_connection::leave_list() noexcept {
   if (listed_) server_->leave(*this);
@@ -79,14 +82,38 @@ void server_state::log(std::string_view line) const {
   }
 }
 
-void server_state::join(server_connection& c) noexcept {
+void server_state::log_panic(std::exception_ptr what, const net::address& client) {
+  count.panics.fetch_add(1, relaxed);
+  std::string text;
+  std::string stack;
+  blocking([&] { stack = thrown_at(what); });  // the first one reads debug information
+  try {
+    std::rethrow_exception(std::move(what));
+  } catch (const std::exception& e) {
+    text = e.what();
+  } catch (...) {
+    text = "an exception that is no std::exception";
+  }
+  log("http: panic serving " + client.string() + ": " + text + (stack.empty() ? "" : "\n" + stack));
+}
+
+void server_state::join(server_connection& c, server_connection* instead_of) noexcept {
+  const std::scoped_lock hold(lock_);
+  c.listed_ = true;
+  if (instead_of != nullptr && instead_of->listed_) {
+    // The same connection: its place, and no counting.
+    c.next_ = instead_of->next_;
+    c.previous_ = instead_of->previous_;
+    (c.previous_ != nullptr ? c.previous_->next_ : first_) = &c;
+    if (c.next_ != nullptr) c.next_->previous_ = &c;
+    instead_of->listed_ = false;
+    return;
+  }
   count.connections.fetch_add(1, relaxed);
   count.connections_now.fetch_add(1, relaxed);
-  const std::scoped_lock hold(lock_);
   c.next_ = first_;
   if (first_ != nullptr) first_->previous_ = &c;
   first_ = &c;
-  c.listed_ = true;
   ++listed_;
 }
 

@@ -25,6 +25,7 @@ namespace weft::rt {
 class h1_writer;
 class h1_request_body;
 class hangup_watch;
+class h2_conn;
 
 class h1_conn final : public server_connection, public read_watcher, public http_origin {
  public:
@@ -65,7 +66,7 @@ class h1_conn final : public server_connection, public read_watcher, public http
     rest,    // wait for the next request
     end,     // close
     linger,  // close, but let the client read what was said
-    gone,    // hijacked, or another protocol's
+    gone,    // hijacked, or handed over
   };
 
   h1_conn(std::shared_ptr<server_state> server, net::conn made) noexcept;
@@ -76,6 +77,10 @@ class h1_conn final : public server_connection, public read_watcher, public http
   [[nodiscard]] bool go_idle();
   [[nodiscard]] outcome serve_one(h1_work& work);
   [[nodiscard]] outcome read_head(h1_work& work);
+  /// If the client speaks HTTP/2 from the start: gone; more bytes are wanted: rest; else next.
+  [[nodiscard]] outcome match_h2(h1_work& work);
+  /// `Upgrade: h2c`: gone; next: the request is answered here.
+  [[nodiscard]] outcome upgrade_to_h2(h1_work& work, const h1::request_framing& framing);
   [[nodiscard]] outcome answer(h1_work& work, const h1::request_framing& framing);
   void run_handler(h1_writer& writer, http::request& request);
   void log_panic(std::exception_ptr what, h1_writer& writer);
@@ -98,6 +103,13 @@ class h1_conn final : public server_connection, public read_watcher, public http
   std::unique_ptr<hangup_watch> watch_;
   cancel_func limit_stop_;
   bool body_over_ = false;
+  bool spoken_ = false;  // a request was read
+  /// Who goes on with the connection, and the bytes that it did not read itself.
+  struct successor {
+    std::shared_ptr<h2_conn> conn;
+    std::string read_ahead;
+  };
+  std::unique_ptr<successor> successor_;
 };
 
 }  // namespace weft::rt

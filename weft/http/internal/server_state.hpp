@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,8 +20,8 @@
 
 namespace weft::rt {
 
-/// A connection in the server's list. The derived class's destructor leaves it, while the virtual
-/// functions can still be called.
+/// A connection in the server's list. The derived class's constructor joins it at its end, and its
+/// destructor leaves it: in between the virtual functions can be called.
 class server_connection {
  public:
   server_connection(const server_connection&) = delete;
@@ -38,6 +39,8 @@ class server_connection {
   [[nodiscard]] const std::shared_ptr<server_state>& shared_server() const noexcept {
     return server_;
   }
+  /// Null, or who served the connection until now: it leaves the list at the same moment.
+  void join_list(server_connection* instead_of = nullptr) noexcept;
   /// May be called twice. The connection ends, or is somebody else's from now on (hijacked).
   void leave_list() noexcept;
 
@@ -72,6 +75,8 @@ class server_state final : public std::enable_shared_from_this<server_state> {
   /// so, shutdown() looks for idle ones after it has set it: seq_cst on both sides.
   [[nodiscard]] bool closing() const noexcept { return closing_.load(seq_cst) != 0; }
   void log(std::string_view line) const;
+  /// What a handler threw, and where.
+  void log_panic(std::exception_ptr what, const net::address& client);
 
   result<void> serve(net::listener on);
   result<void> shutdown(const context& ctx);
@@ -86,7 +91,7 @@ class server_state final : public std::enable_shared_from_this<server_state> {
   /// False: the server closes.
   bool add(const net::listener& on);
   void remove(const net::listener& on);
-  void join(server_connection& c) noexcept;
+  void join(server_connection& c, server_connection* instead_of) noexcept;
   void leave(server_connection& c) noexcept;
   void close_listeners() noexcept;
 

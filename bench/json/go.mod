@@ -1,3 +1,0 @@
-module weft.dev/bench/json
-
-go 1.25

@@ -1,3 +1,0 @@
-module weft.dev/tests/json
-
-go 1.25
