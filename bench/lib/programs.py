@@ -31,17 +31,20 @@ def build(log):
     for target in ("weft-bench", "weft-malloc-bench", "floor-bench", "boost-bench",
                    "weft-kv", "alloc-bench",
                    "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench", "parse-bench",
-                   "http-weft", "http-beast", "weft_malloc_preload"):
+                   "http-weft", "http-beast", "json-bench", "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
                           **quiet).returncode != 0:
             failed.append(target)
-    output = BUILD / "bench" / "gobench"
-    try:
-        subprocess.run([find_go(), "build", "-o", str(output), "."], check=True, stdout=log,
-                       stderr=subprocess.STDOUT, cwd=ROOT / "bench" / "go",
-                       env=go_environment())
-    except (OSError, subprocess.CalledProcessError):
-        failed.append("gobench")
+    # encoding/json/v2 is an experiment of Go 1.25, and changes v1: a program of its own.
+    for name, folder, more in (("gobench", "go", {}),
+                               ("gojson", "json", {"GOEXPERIMENT": "jsonv2"})):
+        output = BUILD / "bench" / name
+        try:
+            subprocess.run([find_go(), "build", "-o", str(output), "."], check=True, stdout=log,
+                           stderr=subprocess.STDOUT, cwd=ROOT / "bench" / folder,
+                           env={**go_environment(), **more})
+        except (OSError, subprocess.CalledProcessError):
+            failed.append(name)
     return failed
 
 
@@ -50,7 +53,8 @@ class Programs:
 
     names = {"weft": "weft-bench", "go": "gobench", "boost": "boost-bench",
              "floor": "floor-bench", "peers": "peer-bench",
-             "weft-malloc": "weft-malloc-bench", "parse": "parse-bench"}
+             "weft-malloc": "weft-malloc-bench", "parse": "parse-bench",
+             "json": "json-bench", "go-json": "gojson"}
     # Rows of "weft" that are of another program: the one on Weft's malloc, the parsers.
     elsewhere = {"new_192": "weft-malloc", "h1_parse": "parse"}
 
@@ -73,7 +77,9 @@ class Programs:
         """One measurement: the object printed, None if there is no such row, or a string that
         says how it failed."""
         if program == "weft":
-            program = self.elsewhere.get(row, program)
+            program = "json" if row.startswith("json_") else self.elsewhere.get(row, program)
+        elif program == "go" and row.startswith("json_"):
+            program = "go-json"
         return self.start(self.path(program), row, procs, scale, timeout)
 
     @staticmethod

@@ -156,6 +156,7 @@ def core_rows():
         *fairness_rows(),
         *object_rows(),
         *map_rows(),
+        *json_rows(),
         *http_rows(),
         Row("crash report, 100,000 goroutines grouped", "crash_report_100k", 1, "report_ms", "ms",
             absolute(1000), absolute(300),
@@ -242,6 +243,28 @@ def http_rows():
         Row("the same, against llhttp", "h1_parse", 1, "per_llhttp", "x", absolute(1.17),
             absolute(0.47), recorded={"picohttpparser": "0.40", "http-parser": "2.1"},
             note="In one process, in turns; llhttp's C sources as Debian has them."),
+    ]
+
+
+def json_rows():
+    go = lambda amount: times(amount, "go")
+    note = "An order of 1448 bytes, 15 fields. Go is encoding/json/v2 (GOEXPERIMENT=jsonv2)."
+    return [
+        Row("JSON, 1.4 KB order: text to structs", "json_decode", 1, "cpu", "us", go(0.5),
+            go(0.3), scale=1e-3, note=note,
+            recorded={"Go": "15.2", "Go v1": "44", "glaze": "3.7", "simdjson": "3.7",
+                      "RapidJSON": "6.6"}),
+        Row("JSON, 1.4 KB order: structs to text", "json_encode", 1, "cpu", "us", go(0.6),
+            go(0.3), scale=1e-3,
+            recorded={"Go": "7.8", "Go v1": "13", "glaze": "1.5", "RapidJSON": "4.3"}),
+        Row("the same by RapidJSON and a binder, decode", "json_decode_rapidjson", 1, "cpu", "us",
+            (), scale=1e-3, go_row="json_decode"),
+        Row("the same by RapidJSON and a binder, encode", "json_encode_rapidjson", 1, "cpu", "us",
+            (), scale=1e-3, go_row="json_encode"),
+        Row("JSON, 1.4 KB order: text to json::value", "json_decode_value", 1, "cpu", "us",
+            go(0.6), go(0.5), scale=1e-3, recorded={"Go v1": "46.8"}),
+        Row("JSON, 1.4 KB order: validate", "json_validate", 1, "cpu", "us", go(1.0), scale=1e-3,
+            recorded={"Go": "3.4"}),
     ]
 
 

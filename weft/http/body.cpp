@@ -21,6 +21,9 @@ class text_source final : public body_source {
     return count;
   }
   int64_t length() const noexcept override { return static_cast<int64_t>(text_->size()); }
+  std::string_view at_hand() const noexcept override {
+    return std::string_view(*text_).substr(at_);
+  }
   std::unique_ptr<body_source> again() const override {
     return std::make_unique<text_source>(text_);
   }

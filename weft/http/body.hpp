@@ -27,6 +27,9 @@ class WEFT_API body_source {
   [[nodiscard]] virtual int64_t length() const noexcept { return -1; }
   /// Fields that came after the content; null before the end, or if there are none.
   [[nodiscard]] virtual const header* trailers() const noexcept { return nullptr; }
+  /// All that is left, if it is in memory: so that it can be sent together with the head. Valid
+  /// until the next read(). Empty: it must be read.
+  [[nodiscard]] virtual std::string_view at_hand() const noexcept { return {}; }
   /// The same content from its beginning, for a client that must send it again (a redirect, a
   /// connection that was dead); null: cannot be had a second time.
   [[nodiscard]] virtual std::unique_ptr<body_source> again() const { return nullptr; }

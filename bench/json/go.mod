@@ -1,0 +1,3 @@
+module weft.dev/bench/json
+
+go 1.25

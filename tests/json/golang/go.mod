@@ -1,0 +1,3 @@
+module weft.dev/tests/json
+
+go 1.25

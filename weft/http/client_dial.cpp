@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a destination to a connection: name, TCP, proxy, TLS.
+#include "weft/http/internal/client_pool.hpp"
+#include "weft/http/internal/h1_client_conn.hpp"
+#include "weft/net/dial.hpp"
+#include "weft/net/lookup.hpp"
+#include "weft/sched/runtime.hpp"
+
+namespace weft::rt {
+
+namespace {
+
+/// Told apart for the trace only; a name with several addresses is dialed by its name, so that the
+/// families race.
+std::string look_up_traced(const context& ctx, const http::client_trace& trace,
+                           const std::string& host_port) {
+  const result<net::host_port> parts = net::split_host_port(host_port);
+  if (!parts || !(trace.dns_start || trace.dns_done)) return host_port;
+  const bool numeric = parts->host.find_first_not_of("0123456789.") == std::string::npos ||
+                       parts->host.find(':') != std::string::npos;
+  if (numeric || parts->host.empty()) return host_port;
+  if (trace.dns_start) trace.dns_start(parts->host);
+  const auto found = net::lookup_host(ctx, parts->host);
+  if (trace.dns_done) trace.dns_done(found ? found->size() : 0, found ? error() : found.error());
+  if (!found || found->size() != 1) return host_port;
+  net::address only = found->front();
+  only.port = parts->port;
+  return only.string();
+}
+
+result<net::conn> connect(const context& ctx, const std::string& host_port,
+                          const http::client_options& options) {
+  const http::client_trace* const trace = http::trace_of(ctx);
+  std::string where = host_port;
+  if (trace != nullptr && !options.dial) where = look_up_traced(ctx, *trace, host_port);
+  if (trace != nullptr && trace->connect_start) trace->connect_start("tcp", where);
+  result<net::conn> made;
+  if (options.dial) {
+    const auto [limited, cancel] = options.timeouts.dial.count() > 0
+                                       ? with_timeout(ctx, options.timeouts.dial)
+                                       : with_cancel(ctx);
+    made = options.dial(limited, where);
+  } else {
+    made = net::dial(ctx, "tcp", where, {.timeout = options.timeouts.dial});
+  }
+  if (trace != nullptr && trace->connect_done)
+    trace->connect_done("tcp", where, made ? error() : made.error());
+  return made;
+}
+
+std::string proxy_address(const http::url& proxy) {
+  return net::join_host_port(proxy.hostname(), proxy.port());
+}
+
+}  // namespace
+
+result<std::shared_ptr<client_conn>> dial_client_conn(const context& ctx, const destination& to,
+                                                      const http::client_options& options,
+                                                      std::shared_ptr<client_pool> pool) {
+  result<net::conn> wire =
+      connect(ctx, to.proxy ? proxy_address(*to.proxy) : to.host_port, options);
+  if (!wire) return fail(to.proxy ? error::wrap("proxyconnect", wire.error()) : wire.error());
+  if (to.proxy && to.tls) {
+    h1_client_conn asking(*wire, pool);
+    const std::chrono::nanoseconds limit = options.timeouts.response_header;
+    const std::string password =
+        to.proxy->user.empty() ? std::string() : basic_authorization(to.proxy->user);
+    const result<void> opened = asking.open_tunnel(
+        to.host_port, password, limit.count() > 0 ? weft::now() + limit : net::time_point{});
+    if (!opened) {
+      (void)wire->close();
+      return fail(error::wrap("proxyconnect", opened.error()));
+    }
+  }
+  if (to.tls) {
+    (void)wire->close();
+    return fail(error("http: https is not there yet"));
+  }
+  return make_h1_client_conn(std::move(*wire), std::move(pool));
+}
+
+}  // namespace weft::rt
