@@ -79,7 +79,10 @@ struct client_options {
   /// itself. At most `decompressed_bytes_max` come out of it.
   bool compression = true;
   uint64_t decompressed_bytes_max = uint64_t{1} << 30;
-  /// Each connection carries one request.
+  /// Tells the callee the trace of the request's context, and how much time is left: for servers of
+  /// one's own (propagation.hpp).
+  bool propagate = false;
+  /// False: each connection carries one request.
   bool keep_alive = true;
   std::string user_agent = "weft-http/0.1";
 };

@@ -7,6 +7,7 @@
 
 #include "weft/http/compression.hpp"
 #include "weft/http/internal/h1_request_head.hpp"
+#include "weft/http/propagation.hpp"
 #include "weft/sched/runtime.hpp"
 
 namespace weft::rt {
@@ -161,6 +162,7 @@ result<http::response> client_call::attempt(const destination& to, bool asks_com
       to.proxy && !to.tls && !to.proxy->user.empty() ? basic_authorization(to.proxy->user) : "";
   if (had_body_ && !replay_ && request_.body.source() != nullptr)
     replay_ = request_.body.source()->again();
+  if (options_.propagate) http::inject_call(ctx_, deadline_, request_.headers);
   exchange x{.request = request_,
              .ctx = ctx_,
              .options = options_,

@@ -16,6 +16,7 @@
 #include "weft/http/media_type.hpp"
 #include "weft/http/multipart.hpp"
 #include "weft/http/mux.hpp"
+#include "weft/http/propagation.hpp"
 #include "weft/http/proxy.hpp"
 #include "weft/http/request.hpp"
 #include "weft/http/response.hpp"
