@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fuzz target of the multipart parser: however a body is cut, the same parts come out, and nothing
-// that was not in it. With libFuzzer (WEFT_FUZZ), or from multipart_test.cpp.
+// that was not in it. And of what else reads fields of headers: what it understood and writes again
+// is understood alike. With libFuzzer (WEFT_FUZZ), or from multipart_test.cpp.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -9,8 +10,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "weft/http/cookie.hpp"
 #include "weft/http/form.hpp"
+#include "weft/http/internal/conditions.hpp"
 #include "weft/http/media_type.hpp"
 #include "weft/http/multipart.hpp"
 
@@ -77,5 +81,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto again = http::parse_form(values->encode());
     must(again && again->pairs() == values->pairs());
   }
+  if (const auto read = http::cookie::parse_set_cookie(text)) {
+    if (const auto written = read->set_cookie()) {
+      const auto again = http::cookie::parse_set_cookie(*written);
+      must(again && again->name == read->name && again->value == read->value);
+    }
+  }
+  std::vector<rt::byte_range> ranges;
+  if (rt::parse_ranges(text, 1000, ranges) == rt::range_verdict::parts)
+    for (const rt::byte_range& r : ranges) must(r.bytes > 0 && r.begin + r.bytes <= 1000);
   return 0;
 }

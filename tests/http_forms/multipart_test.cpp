@@ -24,7 +24,9 @@ TEST(http_forms, seeded_garbage) {
       "preamble\r\n--b0\r\n",
       "--b0\r\nContent-Disposition: form-data; name=e\r\n\r\n",
       "a=1&b=x+y%21&%zz",
-      "form-data; name=\"a\\\"b\"; filename*=UTF-8''%C3%A9"};
+      "form-data; name=\"a\\\"b\"; filename*=UTF-8''%C3%A9",
+      "bytes=0-4,-3,7-",
+      "a=b; Path=/x; Domain=h.org; Max-Age=7; Expires=Sun, 06 Nov 1994 08:49:37"};
   const char* const soak = std::getenv("WEFT_SOAK");
   std::mt19937 random(soak != nullptr ? static_cast<unsigned>(std::atoi(soak)) : 20261127U);
   for (int round = 0; round < 20000; ++round) {

@@ -23,3 +23,4 @@
 #include "weft/http/server.hpp"
 #include "weft/http/status.hpp"
 #include "weft/http/url.hpp"
+#include "weft/http/websocket.hpp"
