@@ -1,3 +1,0 @@
-module weft/tests/http_client
-
-go 1.19
