@@ -47,6 +47,13 @@ int choose_certificate(SSL* ssl, void*) {
   return found ? 1 : 0;
 }
 
+/// Every name is taken, also one that no certificate has. Without this a session would not remember
+/// the name, and a resumed connection of TLS 1.2 would have none.
+int accept_name(SSL* ssl, int*, void*) {
+  return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != nullptr ? SSL_TLSEXT_ERR_OK
+                                                                       : SSL_TLSEXT_ERR_NOACK;
+}
+
 /// Keeps why a certificate was refused, while it is at hand.
 int refuse_certificate(int good, X509_STORE_CTX* store) {
   if (good != 1) {
@@ -201,6 +208,7 @@ void install_callbacks(tls_material& made, tls_role role, const net::tls_config&
                       config.client_auth == net::tls_client_auth::require_and_verify;
   SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx),
                      checks ? refuse_certificate : accept_certificate);
+  SSL_CTX_set_tlsext_servername_callback(ctx, accept_name);
   if (made.identities.size() > 1) SSL_CTX_set_cert_cb(ctx, choose_certificate, nullptr);
   if (!config.alpn.empty())
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, const_cast<net::tls_config*>(&config));

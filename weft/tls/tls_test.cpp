@@ -384,6 +384,7 @@ TEST(tls, sessions_are_resumed) {
         EXPECT_EQ(read_text(pair.client, 1), "x");  // tickets come before it
         served.join();
         EXPECT_EQ(net::tls_state(pair.server)->resumed, net::tls_state(pair.client)->resumed);
+        EXPECT_EQ(net::tls_state(pair.server)->server_name, "localhost");
         return net::tls_state(pair.client)->resumed;
       };
       EXPECT_FALSE(resumed(client));
