@@ -28,6 +28,7 @@
 #include "weft/http/response.hpp"
 #include "weft/net/conn.hpp"
 #include "weft/sync/context.hpp"
+#include "weft/tls/config.hpp"
 
 namespace weft::http {
 
@@ -73,6 +74,9 @@ struct client_options {
   std::shared_ptr<cookie_jar> cookies{};
   /// Null: none. See proxy.hpp.
   proxy_function proxy{};
+  /// For https: whom to trust, certificates of our own. The name that the server must have is the
+  /// URL's, unless `server_name` says another one; the handshake's limit is timeouts.tls_handshake.
+  net::tls_config tls{};
   /// Instead of net::dial, which connects to "host:port" by TCP: for Unix sockets, tests, tunnels.
   std::function<result<net::conn>(const context& ctx, std::string_view host_port)> dial{};
   /// Asks for gzip and zstd, and undoes them, unless the request says Accept-Encoding or Range

@@ -5,6 +5,7 @@
 #include "weft/net/dial.hpp"
 #include "weft/net/lookup.hpp"
 #include "weft/sched/runtime.hpp"
+#include "weft/tls/conn.hpp"
 
 namespace weft::rt {
 
@@ -52,6 +53,27 @@ std::string proxy_address(const http::url& proxy) {
   return net::join_host_port(proxy.hostname(), proxy.port());
 }
 
+result<net::conn> start_tls(const context& ctx, net::conn over, const std::string& host,
+                            client_pool& pool, client_pool::tls_purpose purpose) {
+  const http::client_trace* const trace = http::trace_of(ctx);
+  if (trace != nullptr && trace->tls_start) trace->tls_start();
+  const auto shake = [&]() -> result<net::conn> {
+    const result<net::tls_context> how = pool.tls(purpose);
+    if (!how) return fail(how.error());
+    const std::string& name = how->config().server_name;
+    net::conn secure = net::tls_client(over, *how, name.empty() ? host : name);
+    if (result<void> done = net::handshake(secure, ctx); !done) {
+      (void)secure.close();
+      return fail(done.error());
+    }
+    return secure;
+  };
+  result<net::conn> made = shake();
+  if (!made) (void)over.close();
+  if (trace != nullptr && trace->tls_done) trace->tls_done(made ? error() : made.error());
+  return made;
+}
+
 }  // namespace
 
 result<std::shared_ptr<client_conn>> dial_client_conn(const context& ctx, const destination& to,
@@ -59,6 +81,9 @@ result<std::shared_ptr<client_conn>> dial_client_conn(const context& ctx, const 
                                                       std::shared_ptr<client_pool> pool) {
   result<net::conn> wire =
       connect(ctx, to.proxy ? proxy_address(*to.proxy) : to.host_port, options);
+  if (wire && to.proxy && to.proxy->scheme == "https")
+    wire = start_tls(ctx, std::move(*wire), std::string(to.proxy->hostname()), *pool,
+                     client_pool::tls_purpose::proxy);
   if (!wire) return fail(to.proxy ? error::wrap("proxyconnect", wire.error()) : wire.error());
   if (to.proxy && to.tls) {
     h1_client_conn asking(*wire, pool);
@@ -73,8 +98,8 @@ result<std::shared_ptr<client_conn>> dial_client_conn(const context& ctx, const 
     }
   }
   if (to.tls) {
-    (void)wire->close();
-    return fail(error("http: https is not there yet"));
+    wire = start_tls(ctx, std::move(*wire), to.host, *pool, client_pool::tls_purpose::server);
+    if (!wire) return fail(wire.error());
   }
   return make_h1_client_conn(std::move(*wire), std::move(pool));
 }

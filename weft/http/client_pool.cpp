@@ -329,6 +329,19 @@ void client_pool::shut() {
   close_idle();
 }
 
+result<net::tls_context> client_pool::tls(tls_purpose purpose) {
+  const std::lock_guard<mutex> held(tls_lock_);
+  net::tls_context& kept = tls_.at(static_cast<size_t>(purpose));
+  if (kept) return kept;
+  net::tls_config how = options_.tls;
+  how.handshake_timeout = options_.timeouts.tls_handshake;
+  if (purpose == tls_purpose::proxy) how.server_name.clear();
+  if (how.alpn.empty() || purpose == tls_purpose::proxy) how.alpn = {"http/1.1"};
+  result<net::tls_context> made = net::tls_context::make(std::move(how));
+  if (made) kept = *made;
+  return made;
+}
+
 http::client_stats client_pool::stats() {
   const std::lock_guard<mutex> held(lock_);
   return stats_;

@@ -85,7 +85,13 @@ class script_conn {
         std::string(body));
   }
   /// Until the client has gone.
-  void wait_gone() { (void)in.read_until('\0'); }
+  void wait_gone() const {
+    char piece[512];
+    for (;;) {
+      const result<size_t> got = conn.read(std::span<char>(piece));
+      if (!got || *got == 0) return;
+    }
+  }
 
   net::conn conn;
   net::buffered_reader in;
@@ -96,7 +102,8 @@ class script_server {
  public:
   using script = std::function<void(script_conn&, int)>;
   explicit script_server(script s)
-      : listener_(net::listen("tcp", "127.0.0.1:0").value()), script_(std::move(s)) {
+      : script_server(net::listen("tcp", "127.0.0.1:0").value(), std::move(s)) {}
+  script_server(net::listener on, script s) : listener_(std::move(on)), script_(std::move(s)) {
     all_.go([this] {
       for (int number = 0;; ++number) {
         result<net::conn> c = listener_.accept();

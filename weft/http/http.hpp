@@ -4,6 +4,7 @@
 
 #include "weft/http/body.hpp"
 #include "weft/http/client.hpp"
+#include "weft/http/client_json.hpp"
 #include "weft/http/client_trace.hpp"
 #include "weft/http/compression.hpp"
 #include "weft/http/content.hpp"

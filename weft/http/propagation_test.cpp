@@ -207,12 +207,14 @@ TEST(http_propagation, internal_calls) {
     const served ledger(http::chain(tell_place, {http::internal_entry()}));
     const served risk(http::chain(
         [&](http::response_writer& w, http::request& r) {
-          (void)w.write(place_of(r.ctx()) + '\n' + text_of(c.get(r.ctx(), ledger.where)));
+          const std::string own = place_of(r.ctx());  // before the call
+          (void)w.write(own + '\n' + text_of(c.get(r.ctx(), ledger.where)));
         },
         {http::internal_entry()}));
     const served gateway(http::chain(
         [&](http::response_writer& w, http::request& r) {
-          (void)w.write(place_of(r.ctx()) + '\n' + text_of(c.get(r.ctx(), risk.where)));
+          const std::string own = place_of(r.ctx());
+          (void)w.write(own + '\n' + text_of(c.get(r.ctx(), risk.where)));
         },
         {http::gateway_entry({.timeout = 9s})}));
     http::request r("GET", gateway.where);

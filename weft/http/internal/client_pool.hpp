@@ -15,6 +15,7 @@
 // call per request).
 #pragma once
 
+#include <array>
 #include <list>
 #include <memory>
 #include <string>
@@ -24,6 +25,7 @@
 #include "weft/http/internal/client_conn.hpp"
 #include "weft/sync/chan.hpp"
 #include "weft/sync/mutex.hpp"
+#include "weft/tls/context.hpp"
 
 namespace weft::rt {
 
@@ -80,6 +82,11 @@ class client_pool : public std::enable_shared_from_this<client_pool> {
   /// No connection becomes idle any more.
   void shut();
 
+  enum class tls_purpose : uint8_t { server, proxy };
+  /// Made when it is first asked for: reading the system's roots takes its time. A failure is tried
+  /// again. May park.
+  [[nodiscard]] result<net::tls_context> tls(tls_purpose purpose);
+
   [[nodiscard]] http::client_stats stats();
   void count_request();
   void count_retry();
@@ -106,6 +113,9 @@ class client_pool : public std::enable_shared_from_this<client_pool> {
   std::list<client_conn*> by_age_;  // all idle ones, oldest first
   http::client_stats stats_;
   bool shut_ = false;
+
+  mutex tls_lock_;  // of what follows
+  std::array<net::tls_context, 2> tls_;
 };
 
 /// Connects (through the proxy, with TLS, by the options) and makes a connection of it. May park.

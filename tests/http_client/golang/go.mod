@@ -1,0 +1,3 @@
+module weft/tests/http_client
+
+go 1.19
