@@ -27,7 +27,7 @@ class rules {
     const auto asked = weft::http::read_json<assessment_request>(r.body);
     if (!asked) return reply_problem(w, 400, asked.error().message());
     if (asked->customer.empty() || asked->amount_cents < 0)
-      return reply_problem(w, 400, "an assessment needs a customer and an amount that is not negative");
+      return reply_problem(w, 400, "an assessment needs a customer, and an amount of 0 or more");
     const auto now = from_.get();
     const risk_settings& limits = now->risk;
     if (limits.think_us > 0) {
