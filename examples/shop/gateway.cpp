@@ -55,14 +55,15 @@ class receipts {
   }
   void run(const weft::context& ctx) {
     for (bool open = true; open;)
-      weft::select(
-          weft::on_recv(queue_,
-                        [&](std::optional<std::unique_ptr<receipt_message>> m) {
-                          // It goes on with the order's trace; the order's deadline is over.
-                          const weft::context of = weft::http::extract_message((*m)->fields);
-                          if (!of.deadline()) ++written;
-                        }),
-          weft::on_done(ctx, [&] { open = false; }));
+      weft::select(weft::on_recv(queue_,
+                                 [&](std::optional<std::unique_ptr<receipt_message>> m) {
+                                   // It goes on with the order's trace; the order's deadline is
+                                   // over.
+                                   const weft::context of =
+                                       weft::http::extract_message((*m)->fields);
+                                   if (!of.deadline()) ++written;
+                                 }),
+                   weft::on_done(ctx, [&] { open = false; }));
   }
   std::atomic<uint64_t> written{0};
   std::atomic<uint64_t> dropped{0};
@@ -115,10 +116,10 @@ class counter {
 
     const weft::context& ctx = r.ctx();
     const auto now = from_.get();
-    const auto assessed = ask<assessment>(
-        client_, "risk",
-        post_json(ctx, now->gateway.risk_url + "/v1/assessments",
-                  assessment_request{order->customer, answer.total_cents}));
+    const auto assessed =
+        ask<assessment>(client_, "risk",
+                        post_json(ctx, now->gateway.risk_url + "/v1/assessments",
+                                  assessment_request{order->customer, answer.total_cents}));
     if (!assessed) return fail(w, assessed.error());
     answer.risk_score = assessed->score;
     answer.reason = assessed->reason;
@@ -184,10 +185,10 @@ class counter {
   live_settings from_;
   weft::http::client client_;
   std::shared_ptr<receipts> receipts_;
-  const std::string started_ = std::to_string(
-      std::chrono::duration_cast<std::chrono::microseconds>(
-          std::chrono::system_clock::now().time_since_epoch())
-          .count());
+  const std::string started_ =
+      std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(
+                         std::chrono::system_clock::now().time_since_epoch())
+                         .count());
   std::atomic<uint64_t> last_{0};
   std::atomic<uint64_t> accepted_{0};
   std::atomic<uint64_t> review_{0};
@@ -205,7 +206,16 @@ weft::http::handler make_gateway(const live_settings& from, const weft::http::cl
   routes->handle("GET /v1/customers/{id}", [by](auto& w, auto& r) { by->customer(w, r); });
   routes->handle("GET /stats", [by](auto& w, auto&) { by->stats(w); });
   routes->handle("GET /healthz", [](auto& w, auto&) { (void)w.write("ok\n"); });
-  return [routes](weft::http::response_writer& w, weft::http::request& r) { (*routes)(w, r); };
+  // The trace goes on from the caller, the deadline is the gateway's own: the one that stands in
+  // the settings now.
+  const weft::http::handler limited = [routes, from](weft::http::response_writer& w,
+                                                     weft::http::request& r) {
+    const std::chrono::milliseconds limit(from.get()->gateway.deadline_ms);
+    auto [ctx, cancel] = weft::with_timeout(r.ctx(), limit);
+    r.set_context(ctx);
+    (*routes)(w, r);
+  };
+  return weft::http::gateway_entry({.timeout = std::chrono::nanoseconds(0)})(limited);
 }
 
 }  // namespace shop

@@ -9,6 +9,7 @@
 #include "ledger.hpp"
 #include "risk.hpp"
 #include "service.hpp"
+#include "weft/http/propagation.hpp"
 #include "weft/net/notify.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sync/group.hpp"
@@ -77,10 +78,9 @@ weft::result<void> run_service(const weft::context& ctx, const std::string& name
     return shop::serve(ctx, name, now->ledger.listen, now->tls,
                        weft::http::internal_entry()(shop::make_ledger(from, std::move(*store))));
   }
-  return shop::serve(ctx, name, now->gateway.listen, now->tls,
-                     weft::http::gateway_entry(std::chrono::milliseconds(now->gateway.deadline_ms))(
-                         shop::make_gateway(from, shop::make_client(now->tls),
-                                            shop::start_receipts(ctx))));
+  return shop::serve(
+      ctx, name, now->gateway.listen, now->tls,
+      shop::make_gateway(from, shop::make_client(now->tls), shop::start_receipts(ctx)));
 }
 
 int run(const arguments& asked) {

@@ -43,9 +43,9 @@ class rules {
  private:
   assessment judge(const risk_settings& limits, const assessment_request& asked) {
     const int64_t amount = asked.amount_cents;
-    const int64_t score =
-        limits.deny_above_cents > 0 ? std::min<int64_t>(100, amount * 100 / limits.deny_above_cents)
-                                    : 100;
+    const int64_t score = limits.deny_above_cents > 0
+                              ? std::min<int64_t>(100, amount * 100 / limits.deny_above_cents)
+                              : 100;
     if (count(asked.customer) > limits.orders_per_minute_max)
       return {"deny", 100, "more orders in a minute than orders_per_minute_max"};
     if (amount > limits.deny_above_cents) return {"deny", score, "the amount is above the limit"};
@@ -55,8 +55,7 @@ class rules {
 
   int64_t count(const std::string& customer) {
     using namespace std::chrono;
-    const int64_t minute =
-        duration_cast<minutes>(weft::now().time_since_epoch()).count();
+    const int64_t minute = duration_cast<minutes>(weft::now().time_since_epoch()).count();
     int64_t orders = 0;
     seen_.update(customer, [&](window& of) {
       if (of.minute != minute) of = {minute, 0};

@@ -46,6 +46,7 @@ weft::http::client make_client(const tls_settings& tls) {
   options.limits.idle_conns_per_host_max = 1000;
   options.user_agent = "weft-shop";
   options.compression = false;
+  options.propagate = true;
   return weft::http::client(std::move(options));
 }
 

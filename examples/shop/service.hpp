@@ -43,8 +43,8 @@ std::expected<T, peer_failure> ask(const weft::http::client& client, std::string
   if (got->status / 100 != 2) {
     const auto said = weft::http::read_json<problem>(got->body);
     return std::unexpected(peer_failure{
-        got->status, said ? said->error : std::string(peer) + " answered " +
-                                              std::to_string(got->status)});
+        got->status,
+        said ? said->error : std::string(peer) + " answered " + std::to_string(got->status)});
   }
   weft::result<T> value = weft::http::read_json<T>(got->body);
   if (!value) return std::unexpected(failure_of(peer, value.error()));
@@ -54,7 +54,8 @@ std::expected<T, peer_failure> ask(const weft::http::client& client, std::string
 /// A POST of JSON under the caller's context.
 template <class T>
 weft::http::request post_json(const weft::context& ctx, const std::string& url, const T& value) {
-  weft::http::request r("POST", url, weft::json::encode(value));
+  // What came as JSON can be said as JSON.
+  weft::http::request r("POST", url, weft::json::encode(value).value_or("null"));
   r.headers.set("Content-Type", "application/json");
   r.set_context(ctx);
   return r;
