@@ -131,9 +131,24 @@ void h1_conn::readable() {
 
 // --- serving ---
 
+h1_conn::outcome h1_conn::shake_hands() {
+  if (!fresh_ || shaken_ || !secure()) return outcome::next;
+  shaken_ = true;
+  if (const auto agreed = net::handshake(conn_, background()); !agreed) {
+    server().count.bad_requests.fetch_add(1, relaxed);
+    // Scanners and those who give up are every day's business, and would fill the log.
+    return outcome::end;
+  }
+  const auto state = net::tls_state(conn_);
+  if (!state || state->alpn != "h2" || !server().options.http2) return outcome::next;
+  successor_ = std::make_unique<successor>(h2_conn::make(shared_server(), conn_, true, this),
+                                           std::string());
+  return outcome::gone;
+}
+
 void h1_conn::serve() {
-  outcome end = outcome::rest;
-  do {
+  outcome end = shake_hands();
+  while (end == outcome::next) {
     {
       auto work = server().works.borrow();
       do {
@@ -141,9 +156,14 @@ void h1_conn::serve() {
       } while (end == outcome::next);
       work->trim();
     }
-    if (end == outcome::rest && server().closing()) end = outcome::end;
-    if (end == outcome::rest && go_idle()) return;
-  } while (end == outcome::rest);
+    if (end != outcome::rest) break;
+    if (server().closing()) {
+      end = outcome::end;
+    } else {
+      if (go_idle()) return;
+      end = outcome::next;
+    }
+  }
   if (end == outcome::linger) linger();
   if (end != outcome::gone) (void)stream().close();
   const std::unique_ptr<successor> next = std::move(successor_);

@@ -14,6 +14,7 @@
 #include "weft/sched/runtime.hpp"
 #include "weft/sched/throw_trace.hpp"
 #include "weft/sync/select.hpp"
+#include "weft/tls/tls.hpp"
 
 namespace weft::http {
 
@@ -29,6 +30,16 @@ result<void> server::listen_and_serve(std::string_view where) const {
   const bool local = where.starts_with(unix_prefix);
   result<net::listener> on =
       local ? net::listen("unix", where.substr(unix_prefix.size())) : net::listen("tcp", where);
+  if (!on) return fail(on.error());
+  return serve(std::move(*on));
+}
+
+result<void> server::listen_and_serve_tls(std::string_view where, net::tls_config with) const {
+  if (with.alpn.empty()) {
+    if (options().http2) with.alpn.emplace_back("h2");
+    if (options().http1) with.alpn.emplace_back("http/1.1");
+  }
+  result<net::listener> on = net::listen_tls("tcp", where, with);
   if (!on) return fail(on.error());
   return serve(std::move(*on));
 }

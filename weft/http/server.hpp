@@ -26,6 +26,10 @@ namespace weft::rt {
 class server_state;
 }
 
+namespace weft::net {
+struct tls_config;
+}
+
 namespace weft::http {
 
 /// Zero: without a limit. All are on by default (Go's are not).
@@ -123,6 +127,9 @@ class WEFT_API server {
   result<void> serve(net::listener on) const;
   /// Listens on "host:port" (or "unix:/path") and serves.
   result<void> listen_and_serve(std::string_view where) const;
+  /// The same with TLS. Without protocols of its own (tls_config::alpn) it offers those that the
+  /// options allow.
+  result<void> listen_and_serve_tls(std::string_view where, net::tls_config with) const;
 
   /// Closes the listeners and what is idle, asks the rest to end after their requests in flight
   /// (Connection: close, GOAWAY), and waits for them; hijacked connections are not waited for.

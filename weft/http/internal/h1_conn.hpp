@@ -19,6 +19,7 @@
 #include "weft/http/internal/server_state.hpp"
 #include "weft/net/conn.hpp"
 #include "weft/net/internal/stream.hpp"
+#include "weft/tls/tls.hpp"
 
 namespace weft::rt {
 
@@ -35,7 +36,7 @@ class h1_conn final : public server_connection, public read_watcher, public http
   context request_context() override;
   const net::address& remote() const noexcept override { return stream().remote(); }
   const net::address& local() const noexcept override { return stream().local(); }
-  bool secure() const noexcept override { return false; }
+  bool secure() const noexcept override { return net::is_tls(conn_); }
 
   // server_connection
   void wind_up() noexcept override;
@@ -77,6 +78,9 @@ class h1_conn final : public server_connection, public read_watcher, public http
   [[nodiscard]] bool go_idle();
   [[nodiscard]] outcome serve_one(h1_work& work);
   [[nodiscard]] outcome read_head(h1_work& work);
+  /// Over TLS, before the first request: shakes hands. gone: HTTP/2 was agreed upon; end: no
+  /// agreement; else next.
+  [[nodiscard]] outcome shake_hands();
   /// If the client speaks HTTP/2 from the start: gone; more bytes are wanted: rest; else next.
   [[nodiscard]] outcome match_h2(h1_work& work);
   /// `Upgrade: h2c`: gone; next: the request is answered here.
@@ -104,6 +108,7 @@ class h1_conn final : public server_connection, public read_watcher, public http
   cancel_func limit_stop_;
   bool body_over_ = false;
   bool spoken_ = false;  // a request was read
+  bool shaken_ = false;  // hands, over TLS
   /// Who goes on with the connection, and the bytes that it did not read itself.
   struct successor {
     std::shared_ptr<h2_conn> conn;
