@@ -33,7 +33,7 @@ class WeftConan(ConanFile):
 
     def generate(self):
         toolchain = CMakeToolchain(self)
-        for part in ("TESTS", "EXAMPLES", "BENCH"):
+        for part in ("TESTS", "EXAMPLES", "BENCH", "HTTP"):
             toolchain.cache_variables["WEFT_" + part] = False
         toolchain.generate()
 
