@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -32,12 +33,12 @@ def expect(wanted, got, what):
 class Server:
     """The server, for a `with`."""
 
-    def __init__(self, program):
-        self.process = subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
+    def __init__(self, program, *words):
+        self.process = subprocess.Popen([program, *words], stdout=subprocess.PIPE, text=True)
         self.address = self.process.stdout.readline().strip()
         self.host, port = self.address.rsplit(":", 1)
         self.port = int(port)
-        self.url = f"http://{self.address}"
+        self.url = f"{'https' if words else 'http'}://{self.address}"
 
     def __enter__(self):
         return self
@@ -176,13 +177,64 @@ def browser(server):
         sys.exit(f"the page says {said}")
 
 
+def tls(server):
+    """Both protocols by ALPN, and clients of other libraries."""
+    program = need("curl", "curl")
+
+    def run(*words, data=None):
+        done = subprocess.run([program, "-s", "-m", "60", "--cacert", server.certificate, *words],
+                              input=data, check=False, stdout=subprocess.PIPE)
+        if done.returncode != 0:
+            sys.exit(f"curl {words} ended with {done.returncode}")
+        return done.stdout
+
+    expect(b"HTTP/2.0 secure", run("--http2", server.url + "/how"), "HTTP/2 by ALPN")
+    expect(b"HTTP/1.1 secure", run("--http1.1", server.url + "/how"), "HTTP/1.1 by ALPN")
+    large = os.urandom(3_000_000)
+    for version in ("--http1.1", "--http2"):
+        expect(large, run(version, "--data-binary", "@-", server.url + "/echo", data=large),
+               "a large body " + version)
+        expect(10_000_000, len(run(version, server.url + "/large")), "a large answer " + version)
+    trusting = ssl.create_default_context(cafile=server.certificate)
+    made = http.client.HTTPSConnection(server.host, server.port, context=trusting, timeout=60)
+    for _ in range(10):
+        made.request("GET", "/how")
+        expect(b"HTTP/1.1 secure", made.getresponse().read(), "Python over TLS")
+    made.close()
+    said = subprocess.run(
+        [need("openssl", "openssl"), "s_client", "-quiet", "-connect", server.address, "-CAfile",
+         server.certificate, "-verify_return_error", "-ign_eof"],
+        input=b"GET /how HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=60).stdout
+    expect(True, said.endswith(b"HTTP/1.1 secure"), "openssl s_client")
+    # One who does not speak TLS is turned away, and the next is served.
+    with server.dial() as made:
+        made.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        try:
+            while made.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+    expect(b"HTTP/2.0 secure", run("--http2", server.url + "/how"), "after a stranger")
+
+
 def main():
     # Both sides' descriptors; the server inherits it.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    case = {f.__name__: f for f in (curl, python, wrk, half_closed, slow_clients, browser)}
-    with Server(sys.argv[2]) as server:
-        case[sys.argv[1]](server)
+    case = {f.__name__: f for f in (curl, python, wrk, half_closed, slow_clients, browser, tls)}
+    with tempfile.TemporaryDirectory() as folder:
+        words = []
+        if sys.argv[1] == "tls":
+            words = [folder + "/certificate.pem", folder + "/key.pem"]
+            subprocess.run([need("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                            "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+                            "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+                            "-out", words[0], "-keyout", words[1]],
+                           check=True, stderr=subprocess.DEVNULL)
+        with Server(sys.argv[2], *words) as server:
+            server.certificate = words[0] if words else None
+            case[sys.argv[1]](server)
 
 
 main()

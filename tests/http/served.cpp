@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A server for clients.py: prints its address, serves until SIGTERM, then prints what is left.
+// served [CERTIFICATE KEY]: with TLS if there is a certificate.
 #include <csignal>
 #include <cstdio>
 #include <functional>
 #include <string>
 
 #include "weft/http/http.hpp"
+#include "weft/tls/tls.hpp"
 #include "weft/weft.hpp"
 
 namespace {
@@ -42,7 +44,7 @@ constexpr const char* page = R"(<!doctype html><title>served</title><p id=t>wait
 })();
 </script>)";
 
-void serve() {
+void serve(const char* certificate, const char* key) {
   weft::http::mux routes;
   routes.handle("/{$}", [](auto& w, auto&) { (void)w.write("Hello, World!"); });
   routes.handle("GET /users/{id}", [](auto& w, auto& r) { (void)w.write(r.path_value("id")); });
@@ -52,6 +54,9 @@ void serve() {
   routes.handle("/large", [](auto& w, auto&) {
     const std::string piece(10000, 'x');
     for (int i = 0; i < 1000; ++i) (void)w.write(piece);
+  });
+  routes.handle("/how", [](auto& w, auto& r) {
+    (void)w.write(std::string(to_string(r.version)) + (r.secure() ? " secure" : " plain"));
   });
   routes.handle("/page", [](auto& w, auto&) {
     w.headers().set("Content-Type", "text/html");
@@ -67,7 +72,13 @@ void serve() {
   options.timeouts.read_header = 2s;
   options.timeouts.read = 5s;
   const weft::http::server server(std::move(options));
-  const auto on = weft::net::listen("tcp", "127.0.0.1:0").value();
+  auto on = weft::net::listen("tcp", "127.0.0.1:0").value();
+  if (certificate != nullptr) {
+    weft::net::tls_config config;
+    config.certificates.push_back({.certificate_file = certificate, .key_file = key});
+    config.alpn = {"h2", "http/1.1"};
+    on = weft::net::tls_listener(on, weft::net::tls_context::make(config).value());
+  }
   auto [ctx, stop] = weft::net::notify_context(weft::background(), {SIGTERM});
   weft::wait_group ended;
   ended.go([&] {
@@ -90,9 +101,9 @@ void serve() {
 
 }  // namespace
 
-int main() {
-  return weft::run([] {
-    serve();
+int main(int argc, char** argv) {
+  return weft::run([&] {
+    serve(argc == 3 ? argv[1] : nullptr, argc == 3 ? argv[2] : nullptr);
     return 0;
   });
 }
