@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <typeinfo>
 
 #include "weft/base/futex_mutex.hpp"
 #include "weft/base/symbolize.hpp"
@@ -48,6 +47,11 @@ void take_note(const void* object) noexcept {
   notes_next = (notes_next + 1) % notes_max;
 }
 
+[[maybe_unused]] const bool hooked = [] {
+  set_throw_note(take_note);
+  return true;
+}();
+
 struct text_of_stack {
   std::string text;
   size_t throw_ends = 0;  // behind the frames of the C++ runtime that throws
@@ -69,20 +73,6 @@ void add_frame(void* data, const source_frame& frame) noexcept {
 }
 
 }  // namespace
-
-// Not in the unnamed namespace: the object below has external linkage.
-class probe_type final : public std::type_info {
- public:
-  probe_type() noexcept : std::type_info("N4weft2rt11throw_probeE") {}
-  bool __do_catch(const std::type_info*, void** object, unsigned) const override {
-    take_note(*object);
-    return false;
-  }
-};
-
-/// The type_info that the compiler's tables name for `catch (const throw_probe&)`.
-extern const probe_type the_probe __asm__("_ZTIN4weft2rt11throw_probeE");
-const probe_type the_probe;
 
 std::string thrown_at(const std::exception_ptr& what) {
   const void* object = nullptr;
