@@ -27,9 +27,20 @@ void client_conn::readable() {
 client_pool::~client_pool() = default;
 
 pool_host& client_pool::host_of(const destination& to) {
-  std::unique_ptr<pool_host>& host = hosts_[to.key];
-  if (!host) host = std::make_unique<pool_host>();
-  return *host;
+  const auto known = hosts_.find(to.key);
+  if (known != hosts_.end()) return *known->second;
+  if (hosts_.size() >= sweep_at_) sweep();
+  return *hosts_.emplace(to.key, std::make_unique<pool_host>()).first->second;
+}
+
+/// Forgets where no connection leads and nobody waits, so that a walk through the whole web does
+/// not leave a name of each host behind.
+void client_pool::sweep() {
+  std::erase_if(hosts_, [](const auto& entry) {
+    const pool_host& host = *entry.second;
+    return host.conns == 0 && host.idle_queue.empty() && host.dial_queue.empty();
+  });
+  sweep_at_ = std::max(hosts_.size() * 2, sweep_first);
 }
 
 /// False: there is something to read, or an end.

@@ -312,6 +312,28 @@ TEST(http_client_pool, the_oldest_goes_when_there_are_too_many) {
   });
 }
 
+TEST(http_client_pool, many_hosts) {
+  weft::run([] {
+    script_server server(echo);
+    client_options options;
+    options.limits.idle_conns_max = 10;
+    options.dial = [&](const context& ctx, std::string_view) {
+      return net::dial(ctx, "tcp", server.address());
+    };
+    const client c(options);
+    // More than are remembered; those that are still connected stay.
+    for (int i = 0; i < 700; ++i) {
+      const std::string where = "http://h" + std::to_string(i) + ".example/";
+      EXPECT_EQ(text_of(c.get(bg, where)), "GET / HTTP/1.1|");
+      if (i % 100 == 0) {
+        EXPECT_EQ(text_of(c.get(bg, where)), "GET / HTTP/1.1|");
+      }
+    }
+    EXPECT_EQ(c.stats().reuses, 7u);
+    EXPECT_EQ(c.stats().idle_now, 10u);
+  });
+}
+
 // --- conns_per_host_max --------------------------------------------------------------------------
 
 TEST(http_client_pool, requests_wait_in_order) {

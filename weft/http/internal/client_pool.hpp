@@ -47,7 +47,7 @@ struct wanted_conn {
   chan<std::monostate> ready = make_chan<std::monostate>(1);
 };
 
-/// All connections to one key. Never removed: keys are few.
+/// All connections to one key.
 struct pool_host {
   std::vector<std::shared_ptr<client_conn>> idle;  // the one of longest standing first
   std::list<std::shared_ptr<wanted_conn>> idle_queue;
@@ -106,10 +106,14 @@ class client_pool : public std::enable_shared_from_this<client_pool> {
   void dial_for(const std::shared_ptr<wanted_conn>& w);
   void one_less(pool_host& host);
   [[nodiscard]] pool_host& host_of(const destination& to);
+  void sweep();
+
+  static constexpr size_t sweep_first = 256;
 
   const http::client_options options_;
   mutex lock_;
   std::unordered_map<std::string, std::unique_ptr<pool_host>> hosts_;
+  size_t sweep_at_ = sweep_first;
   std::list<client_conn*> by_age_;  // all idle ones, oldest first
   http::client_stats stats_;
   bool shut_ = false;
