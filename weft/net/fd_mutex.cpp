@@ -62,8 +62,9 @@ bool fd_mutex::incref_and_close() noexcept WEFT_UNCHECKED {  // wake() locks
   } while (
       !state_.compare_exchange(old, ((old | closed_bit) + ref_one) & ~waits, acq_rel, relaxed));
   if ((old & waits) != 0) {
-    wake(readers_, (old & bits_of(fd_side::read).wait_mask) / bits_of(fd_side::read).wait_one);
-    wake(writers_, (old & bits_of(fd_side::write).wait_mask) / bits_of(fd_side::write).wait_one);
+    wake(fd_side::read, (old & bits_of(fd_side::read).wait_mask) / bits_of(fd_side::read).wait_one);
+    wake(fd_side::write,
+         (old & bits_of(fd_side::write).wait_mask) / bits_of(fd_side::write).wait_one);
   }
   return true;
 }
@@ -85,7 +86,7 @@ bool fd_mutex::lock(fd_side side) noexcept WEFT_UNCHECKED {  // sleep() locks
       // acquire: partner is unlock().
     } while (!state_.compare_exchange(old, next, acquire, relaxed));
     if ((old & bits.held) == 0) return true;
-    sleep(side == fd_side::read ? readers_ : writers_);
+    sleep(side);
   }
 }
 
@@ -99,7 +100,7 @@ bool fd_mutex::unlock(fd_side side) noexcept WEFT_UNCHECKED {  // wake() locks
     next = (old & ~bits.held) - ref_one;
     if ((old & bits.wait_mask) != 0) next -= bits.wait_one;
   } while (!state_.compare_exchange(old, next, acq_rel, relaxed));
-  if ((old & bits.wait_mask) != 0) wake(side == fd_side::read ? readers_ : writers_, 1);
+  if ((old & bits.wait_mask) != 0) wake(side, 1);
   return is_last(next);
 }
 
@@ -108,35 +109,43 @@ bool fd_mutex::commit_sleep(goroutine*, void* self) noexcept WEFT_UNCHECKED {
   return true;
 }
 
-void fd_mutex::sleep(queue& q) noexcept WEFT_UNCHECKED {
+void fd_mutex::sleep(fd_side side) noexcept WEFT_UNCHECKED {
   section s(may_park);
   queue_lock_.lock();
-  if (q.tokens != 0) {
-    --q.tokens;
+  uint32_t& tokens = tokens_[static_cast<size_t>(side)];
+  if (tokens != 0) {
+    --tokens;
     queue_lock_.unlock();
     return;
   }
-  waiter me{current(), nullptr};
-  (q.tail != nullptr ? q.tail->next : q.head) = &me;
-  q.tail = &me;
+  waiter*& last = last_[static_cast<size_t>(side)];
+  waiter me{current(), &me};
+  if (last != nullptr) {
+    me.next = last->next;
+    last->next = &me;
+  }
+  last = &me;
   park(commit_sleep, this, wait_reason::io_wait, this);
 }
 
-void fd_mutex::wake(queue& q, uint64_t count) noexcept WEFT_UNCHECKED {
+void fd_mutex::wake(fd_side side, uint64_t count) noexcept WEFT_UNCHECKED {
   section s;
   for (; count != 0; --count) {
     queue_lock_.lock();
-    waiter* first = q.head;
+    waiter*& last = last_[static_cast<size_t>(side)];
     goroutine* gp = nullptr;
-    if (first == nullptr) {
-      ++q.tokens;
+    if (last == nullptr) {
+      ++tokens_[static_cast<size_t>(side)];
     } else {
+      waiter* first = last->next;
       gp = first->gp;
-      q.head = first->next;
-      if (q.head == nullptr) q.tail = nullptr;
+      if (first == last)
+        last = nullptr;
+      else
+        last->next = first->next;
     }
     queue_lock_.unlock();
-    if (gp != nullptr) ready(gp);  // from here on *first is gone
+    if (gp != nullptr) ready(gp);  // from here on it has left, and its waiter with it
   }
 }
 

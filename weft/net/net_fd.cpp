@@ -11,8 +11,10 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <array>
 #include <cerrno>
 
+#include "weft/base/panic.hpp"
 #include "weft/base/race.hpp"
 #include "weft/net/internal/sys.hpp"
 #include "weft/sched/heap_object.hpp"
@@ -28,6 +30,20 @@ const error unexpected_eof("unexpected EOF");
 }  // namespace weft::net
 
 namespace weft::rt {
+
+namespace {
+/// What errors call a descriptor's network.
+constexpr std::array<const char*, 4> networks = {"tcp", "unix", "udp", "descriptor"};
+}  // namespace
+
+uint8_t net_fd::number_of(std::string_view network) noexcept {
+  size_t at = 0;
+  while (at < networks.size() && networks[at] != network) ++at;
+  WEFT_ASSERT(at < networks.size());
+  return static_cast<uint8_t>(at);
+}
+
+const char* net_fd::network() const noexcept { return networks[network_]; }
 
 error make_op_error(std::string_view op, std::string_view network, const std::string& source,
                     const std::string& address, std::string_view call, error cause) {
@@ -74,9 +90,10 @@ net_fd::~net_fd() {
 }
 
 void net_fd::remove_path() noexcept {
-  if (unlink_ && local_.kind == net::family::local && !local_.path.empty() &&
-      local_.path.front() != '@')
-    (void)sys::unlink_path(local_.path.c_str());
+  const net::address& bound = local();
+  if (unlink_ && bound.kind == net::family::local && !bound.path.empty() &&
+      bound.path.front() != '@')
+    (void)sys::unlink_path(bound.path.c_str());
 }
 
 int net_fd::open() noexcept {
@@ -86,9 +103,9 @@ int net_fd::open() noexcept {
 }
 
 std::unexpected<error> net_fd::failure(const char* op, error cause) const {
-  return fail(make_op_error(op, network_, remote_.kind == net::family::none ? "" : local_.string(),
-                            remote_.kind == net::family::none ? local_.string() : remote_.string(),
-                            "", std::move(cause)));
+  const bool connected = remote_.kind != net::family::none;
+  return fail(make_op_error(op, network(), connected ? local().string() : "",
+                            connected ? remote_.string() : local().string(), "", std::move(cause)));
 }
 
 std::unexpected<error> net_fd::failure(const char* op, const char* call, int number) const {
@@ -216,22 +233,21 @@ bool net_fd::wait_hangup() {
   return gone;
 }
 
-void net_fd::watched(poll_watcher* entry) {
-  auto* self = static_cast<poll_entry*>(entry);
+void net_fd::watched(poll_watcher* self) {
   race_acquire(self);  // partner: arm()
-  read_watcher& told = *self->told;
-  self->owner->drained_ = false;
-  self->owner->leave(fd_side::read);
+  auto* owner = static_cast<net_fd*>(self);
+  read_watcher& told = *owner->told_;
+  owner->drained_ = false;
+  owner->leave(fd_side::read);
   told.readable();
 }
 
 /// Under the read turn; gives it back unless the watcher is armed.
 bool net_fd::arm(read_watcher& watcher) {
-  entry_.run = watched;
-  entry_.owner = this;
-  entry_.told = &watcher;
-  race_release(&entry_);
-  if (poll_watch(pd_, entry_)) return true;
+  run = watched;
+  told_ = &watcher;
+  race_release(static_cast<poll_watcher*>(this));
+  if (poll_watch(pd_, *this)) return true;
   drained_ = false;
   leave(fd_side::read);
   return false;
@@ -263,7 +279,7 @@ bool net_fd::watch_hangup(read_watcher& watcher) {
 bool net_fd::unwatch() {
   // Closed: the watcher was told, and the descriptor's state may be gone.
   if (!turns_.incref()) return false;
-  const bool taken = poll_unwatch(pd_, entry_);
+  const bool taken = poll_unwatch(pd_, *this);
   if (taken) {
     drained_ = false;
     leave(fd_side::read);
@@ -357,7 +373,7 @@ result<std::shared_ptr<stream>> net_fd::accept() {
     uint32_t from_bytes = 0;
     const int got = sys::accept_one(fd_, &from, &from_bytes);
     if (got >= 0) {
-      auto made = std::allocate_shared<net_fd>(heap_allocator<net_fd>(), got, network_);
+      auto made = std::allocate_shared<net_fd>(heap_allocator<net_fd>(), got, network());
       if (const int number = made->open(); number != 0) {
         out = failure("accept", "epoll_ctl", number);
         break;
@@ -365,8 +381,13 @@ result<std::shared_ptr<stream>> net_fd::accept() {
       // Its options are the listener's: Linux copies them (set_tcp_options).
       sockaddr_storage own;
       uint32_t own_bytes = 0;
-      if (sys::local_name(got, &own, &own_bytes) == 0)
-        made->local_ = sys::from_native(own, own_bytes);
+      if (sys::local_name(got, &own, &own_bytes) == 0) {
+        net::address name = sys::from_native(own, own_bytes);
+        if (name == local())
+          made->local_ = local_;
+        else
+          made->set_local(std::move(name));
+      }
       made->remote_ = sys::from_native(from, from_bytes);
       out = std::move(made);
       break;
@@ -453,7 +474,18 @@ result<void> net_fd::set_option(int level, int option, int value) {
 void net_fd::learn_names() {
   sockaddr_storage native;
   uint32_t bytes = 0;
-  if (sys::local_name(fd_, &native, &bytes) == 0) local_ = sys::from_native(native, bytes);
+  if (sys::local_name(fd_, &native, &bytes) == 0) set_local(sys::from_native(native, bytes));
+}
+
+void net_fd::set_local(net::address where) {
+  local_ =
+      std::allocate_shared<const net::address>(heap_allocator<net::address>(), std::move(where));
+}
+
+const net::address& net_fd::no_address() noexcept {
+  // Never destroyed: goroutines may outlive main().
+  static const net::address& none = *new net::address;
+  return none;
 }
 
 }  // namespace weft::rt

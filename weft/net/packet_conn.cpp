@@ -54,7 +54,7 @@ result<void> net_fd::send_packet(const void* from, size_t bytes, const net::addr
   if (to != nullptr) {
     // A socket of both families wants IPv4 in IPv6's clothes.
     net::address mapped = *to;
-    if (to->kind == net::family::ipv4 && local_.kind == net::family::ipv6) {
+    if (to->kind == net::family::ipv4 && local().kind == net::family::ipv6) {
       mapped.kind = net::family::ipv6;
       mapped.ip = {0, 0, 0,    0,    0,         0,         0,         0,
                    0, 0, 0xff, 0xff, to->ip[0], to->ip[1], to->ip[2], to->ip[3]};

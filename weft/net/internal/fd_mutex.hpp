@@ -40,21 +40,17 @@ class fd_mutex {
     goroutine* gp;
     waiter* next;
   };
-  /// Waiters of one side, and wake-ups that came before their sleepers.
-  struct queue {
-    waiter* head = nullptr;
-    waiter* tail = nullptr;
-    uint64_t tokens = 0;
-  };
-  void sleep(queue& q) noexcept;
-  void wake(queue& q, uint64_t count) noexcept;
+  void sleep(fd_side side) noexcept;
+  void wake(fd_side side, uint64_t count) noexcept;
   [[nodiscard]] bool is_last(uint64_t state) const noexcept;
   static bool commit_sleep(goroutine* gp, void* self) noexcept;
 
   atomic<uint64_t> state_{0};
   futex_mutex queue_lock_{lock_rank::sync};
-  queue readers_ WEFT_GUARDED_BY(queue_lock_);
-  queue writers_ WEFT_GUARDED_BY(queue_lock_);
+  /// Wake-ups of each side that came before their sleepers: at most as many as there are waiters.
+  uint32_t tokens_[2] WEFT_GUARDED_BY(queue_lock_) = {};
+  /// Waiters of each side: a ring, of which the last one is known.
+  waiter* last_[2] WEFT_GUARDED_BY(queue_lock_) = {};
 };
 
 }  // namespace weft::rt

@@ -30,10 +30,11 @@ namespace weft::rt {
                                   const std::string& source, const std::string& address,
                                   std::string_view call, error cause);
 
-class net_fd final : public stream, public acceptor {
+// Many of these exist and wait: members are ordered and shared for size.
+class net_fd final : public stream, public acceptor, private poll_watcher {
  public:
-  /// Takes `fd`. The static string `network` is "tcp", "unix", ...
-  net_fd(int fd, const char* network) noexcept : fd_(fd), network_(network) {}
+  /// Takes `fd`. `network` is one of those in net_fd.cpp: "tcp", "unix", ...
+  net_fd(int fd, const char* network) noexcept : fd_(fd), network_(number_of(network)) {}
   ~net_fd() override;
 
   /// Registers with netpoll. 0 or an errno; the descriptor is then still closed by the destructor.
@@ -68,16 +69,18 @@ class net_fd final : public stream, public acceptor {
   [[nodiscard]] result<void> set_option(int level, int option, int value) override;
 
   /// Names a listener before it is bound, for errors.
-  void set_local(net::address where) { local_ = std::move(where); }
+  void set_local(net::address where);
   /// After bind/connect: asks the system for the names.
   void learn_names();
   /// A listener's Unix path, removed by close().
   void unlink_on_close() noexcept { unlink_ = true; }
 
   [[nodiscard]] int native() const noexcept override { return fd_; }
-  [[nodiscard]] const net::address& local() const noexcept override { return local_; }
+  [[nodiscard]] const net::address& local() const noexcept override {
+    return local_ != nullptr ? *local_ : no_address();
+  }
   [[nodiscard]] const net::address& remote() const noexcept override { return remote_; }
-  [[nodiscard]] const char* network() const noexcept { return network_; }
+  [[nodiscard]] const char* network() const noexcept;
 
  private:
   [[nodiscard]] std::unexpected<error> failure(const char* op, const char* call, int number) const;
@@ -89,27 +92,27 @@ class net_fd final : public stream, public acceptor {
   void destroy() noexcept;
   void remove_path() noexcept;
 
-  /// What netpoll calls for `watcher_`. Armed only under the read turn, which it keeps meanwhile.
-  struct poll_entry : poll_watcher {
-    net_fd* owner = nullptr;
-    read_watcher* told = nullptr;
-  };
   [[nodiscard]] bool arm(read_watcher& watcher);
-  static void watched(poll_watcher* entry);
+  static void watched(poll_watcher* self);
+  static const net::address& no_address() noexcept;
+  static uint8_t number_of(std::string_view network) noexcept;
 
   int fd_;
-  const char* network_;
-  poll_desc* pd_ = nullptr;
-  fd_mutex turns_;
   /// The last read emptied the socket, so the next one waits before it tries: one system call per
   /// request instead of two. True at first: registration reports what is there already. Under the
   /// read turn.
   bool drained_ = true;
-  poll_entry entry_;
   bool unlink_ = false;
   /// Between start_connect() and finish_connect(): not established yet.
   bool connecting_ = false;
-  net::address local_;
+  /// Which of the names of networks.
+  uint8_t network_;
+  poll_desc* pd_ = nullptr;
+  fd_mutex turns_;
+  /// What the poll_watcher tells. Armed only under the read turn, which it keeps meanwhile.
+  read_watcher* told_ = nullptr;
+  /// Null: no_address(). Most accepted connections have their listener's.
+  std::shared_ptr<const net::address> local_;
   net::address remote_;
 };
 
