@@ -41,7 +41,7 @@ func serveHTTP(port string) {
 		w.Write(text)
 	})
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
+	protocols.SetHTTP1(os.Getenv("NO_HTTP1") == "")
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{Addr: "127.0.0.1:" + port, Handler: routes, Protocols: protocols}
 	fmt.Fprintln(os.Stderr, server.ListenAndServe())

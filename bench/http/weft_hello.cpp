@@ -4,18 +4,17 @@
 #include <sys/resource.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "weft/http/h1_vectors_testing.hpp"
 #include "weft/http/mux.hpp"
 #include "weft/http/server.hpp"
-#include "weft/sched/run.hpp"
-#if __has_include("weft/json/json.hpp")
 #include "weft/json/json.hpp"
-#define HAVE_JSON
-#endif
+#include "weft/sched/run.hpp"
 
 namespace {
 
@@ -35,7 +34,6 @@ void hello(response_writer& w, request&) {
   (void)w.write("Hello, World!");
 }
 
-#ifdef HAVE_JSON
 struct greeting {
   std::string message;
 };
@@ -46,7 +44,6 @@ void hello_json(response_writer& w, request&) {
   w.headers().set("Content-Type", "application/json");
   (void)w.write(*text);
 }
-#endif
 
 void count_body(response_writer& w, request& r) {
   char piece[4096];
@@ -82,12 +79,9 @@ int main(int argc, char** argv) {
     weft::http::mux routes;
     routes.handle("/", hello);
     routes.handle("POST /", count_body);
-#ifdef HAVE_JSON
     routes.handle("GET /json", hello_json);
-#else
-    routes.handle("GET /json", weft::http::not_found);
-#endif
-    const weft::http::server server({.handler = std::ref(routes)});
+    const weft::http::server server(
+        {.handler = std::ref(routes), .http1 = std::getenv("NO_HTTP1") == nullptr});
     const weft::result<void> end = server.listen_and_serve(where);
     std::fprintf(stderr, "http-weft: %s\n", end.error().message().c_str());
     return 1;

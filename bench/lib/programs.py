@@ -9,6 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "bench"
+# Where tests/http2/h2spec.py has it, too.
+H2SPEC = ROOT / "build" / "tools" / "h2spec"
+H2SPEC_MODULE = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible"
 NO_SUCH_ROW = 64  # exit code of a program that does not have the row
 
 
@@ -45,6 +48,13 @@ def build(log):
                            env={**go_environment(), **more})
         except (OSError, subprocess.CalledProcessError):
             failed.append(name)
+    try:
+        if not H2SPEC.exists():
+            subprocess.run([find_go(), "install", H2SPEC_MODULE], check=True, stdout=log,
+                           stderr=subprocess.STDOUT, timeout=300,
+                           env={**go_environment(), "GOBIN": str(H2SPEC.parent)})
+    except (OSError, subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        failed.append("h2spec")
     return failed
 
 
