@@ -414,13 +414,15 @@ context h1_conn::request_context() {
   if (watch_ == nullptr) {
     const http::server_options& options = server().options;
     context parent = options.base ? options.base : background();
+    cancel_func limit_stop;
     if (const auto limit = options.timeouts.handler; limit.count() > 0) {
       auto [limited, stop] = with_timeout(parent, limit);
-      limit_stop_ = std::move(stop);
+      limit_stop = std::move(stop);
       parent = limited;
     }
     auto [ctx, cancel] = with_cancel_cause(parent);
-    watch_ = std::make_unique<hangup_watch>(stream(), std::move(ctx), std::move(cancel));
+    watch_ = std::make_unique<hangup_watch>(stream(), std::move(ctx), std::move(cancel),
+                                            std::move(limit_stop));
     if (body_over_) watch_->begin();
   }
   return watch_->ctx();
@@ -436,7 +438,6 @@ void h1_conn::end_context() noexcept {
   watch_->end();
   watch_->cancel(request_over);
   watch_.reset();
-  limit_stop_ = cancel_func();
 }
 
 }  // namespace weft::rt

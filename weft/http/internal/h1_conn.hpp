@@ -19,6 +19,7 @@
 #include "weft/http/internal/server_state.hpp"
 #include "weft/net/conn.hpp"
 #include "weft/net/internal/stream.hpp"
+#include "weft/sched/heap_object.hpp"
 #include "weft/tls/tls.hpp"
 
 namespace weft::rt {
@@ -28,7 +29,10 @@ class h1_request_body;
 class hangup_watch;
 class h2_conn;
 
-class h1_conn final : public server_connection, public read_watcher, public http_origin {
+class h1_conn final : public server_connection,
+                      public read_watcher,
+                      public http_origin,
+                      public heap_object {
  public:
   static void start(std::shared_ptr<server_state> server, net::conn made);
 
@@ -96,8 +100,11 @@ class h1_conn final : public server_connection, public read_watcher, public http
 
   net::conn conn_;
   atomic<uint32_t> phase_{static_cast<uint32_t>(phase::busy)};
-  bool keep_ = true;
-  bool fresh_ = true;  // nothing was read yet
+  bool keep_ : 1 = true;
+  bool fresh_ : 1 = true;    // nothing was read yet
+  bool spoken_ : 1 = false;  // a request was read
+  bool shaken_ : 1 = false;  // hands, over TLS
+  bool body_over_ : 1 = false;
   uint64_t requests_ = 0;
   /// Deadlines that are set, on now_ns()'s clock; 0: none; -1: not known. A deadline is left alone
   /// while it is a little later than it has to be: setting one is a timer.
@@ -105,10 +112,6 @@ class h1_conn final : public server_connection, public read_watcher, public http
   int64_t write_until_ = 0;
   /// Of the request that is served, once somebody asked for its context.
   std::unique_ptr<hangup_watch> watch_;
-  cancel_func limit_stop_;
-  bool body_over_ = false;
-  bool spoken_ = false;  // a request was read
-  bool shaken_ = false;  // hands, over TLS
   /// Who goes on with the connection, and the bytes that it did not read itself.
   struct successor {
     std::shared_ptr<h2_conn> conn;
@@ -116,5 +119,8 @@ class h1_conn final : public server_connection, public read_watcher, public http
   };
   std::unique_ptr<successor> successor_;
 };
+// Most of them wait, and are all that a server has of their connection besides its descriptor. The
+// heap's next larger class has 160 bytes.
+static_assert(sizeof(h1_conn) <= 128);
 
 }  // namespace weft::rt

@@ -12,8 +12,9 @@ namespace weft::rt {
 /// Watches a stream that nobody reads meanwhile. Its own goroutine runs only when something comes.
 class hangup_watch final : public read_watcher {
  public:
-  hangup_watch(stream& of, context ctx, cancel_cause_func cancel) noexcept
-      : stream_(of), ctx_(std::move(ctx)), cancel_(std::move(cancel)) {}
+  /// `limit`: of a deadline that the context has from its parent, or nothing. Called at the end.
+  hangup_watch(stream& of, context ctx, cancel_cause_func cancel, cancel_func limit) noexcept
+      : stream_(of), ctx_(std::move(ctx)), cancel_(std::move(cancel)), limit_(std::move(limit)) {}
 
   [[nodiscard]] const context& ctx() const noexcept { return ctx_; }
   /// Cancels at once if the client has left already.
@@ -33,6 +34,7 @@ class hangup_watch final : public read_watcher {
   stream& stream_;
   context ctx_;
   cancel_cause_func cancel_;
+  cancel_func limit_;
   mutex lock_;
   wait_group told_;  // one for each arming that has not run yet
   state state_ = state::off;
