@@ -327,8 +327,8 @@ def http_server_rows():
         HttpRow("h2spec: cases passed, of 146", "h2spec", "passed", "cases",
                 (Limit(145, at_least=True),), (Limit(146, at_least=True),),
                 recorded={"Go": "141", "nginx": "119", "nghttpd": "145"},
-                note="Strict, on a port without HTTP/1; the first round only. nginx's fixed answer, "
-                     "given before the body has come, counts against it."),
+                note="Strict, on a port without HTTP/1; the first round only. nginx's fixed "
+                     "answer, given before the body has come, counts against it."),
     ]
     return rows
 
