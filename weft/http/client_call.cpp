@@ -171,7 +171,8 @@ result<http::response> client_call::attempt(const destination& to, bool asks_com
              .through_proxy = to.proxy && !to.tls,
              .proxy_authorization = proxy_password,
              .cookies = cookies,
-             .asks_compression = asks_compression};
+             .asks_compression = asks_compression,
+             .reused = got->info.reused};
   result<http::response> answer = got->conn->round_trip(x);
   if (answer || !may_repeat(x.failure, got->info.reused)) return answer;
   if (had_body_) request_.body = http::body(std::move(replay_));

@@ -181,18 +181,18 @@ result<void> h1_client_conn::send_at_once(exchange& x, std::string_view head,
                                           std::string_view content) {
   (void)wire_.set_deadline(limit_from_now(x.options.timeouts.response_header));
   result<size_t> put = size_t{0};
-  // Only what is written in one go is known not to be written when it fails.
-  const bool together = content.empty() || head.size() + content.size() <= all_or_nothing_bytes;
-  bool nothing = true;
+  // Only what is written in one go is known not to be written when it fails. (The first request of
+  // a connection is not sent again anyway.)
+  const bool small = content.empty() || head.size() + content.size() <= all_or_nothing_bytes;
+  const bool together = small || !x.reused;
+  bool nothing = small;
   if (together) {
     const std::string_view parts[] = {head, content};
     put = content.empty() ? wire_.write(head) : wire_.writev(parts);
   } else {
     put = wire_.write(head);
-    if (put) {
-      nothing = false;
-      put = wire_.write(content);
-    }
+    nothing = !put;  // a head without its body starts nothing
+    if (put) put = wire_.write(content);
   }
   if (trace_ != nullptr && trace_->wrote_headers && (put || !nothing)) trace_->wrote_headers();
   if (trace_ != nullptr && trace_->wrote_request)

@@ -51,6 +51,8 @@ struct exchange {
   std::string_view cookies{};
   /// Was added by the client, so it undoes it.
   bool asks_compression = false;
+  /// The connection has carried a request before.
+  bool reused = false;
   failure_kind failure = failure_kind::final;
 };
 
