@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "postgres_client.hpp"
+#include "weft/base/atomic.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sched/runtime.hpp"
 #include "weft/sched/task.hpp"
@@ -69,15 +70,15 @@ TEST_F(Postgres, OtherGoroutinesGoOnWhileOneWaitsForTheServer) {
     pool p({.dsn = dsn(), .connections_max = 4, .setup = {}});
     const weft::context ctx = weft::background();
     ASSERT_TRUE(p.query(ctx, "select 1"));
-    bool done = false;
+    weft::rt::atomic<bool> done{false};
     int64_t turns = 0;
     auto waiting = weft::spawn([&] {
       auto got = p.query(ctx, "select pg_sleep(0.5)");
-      done = true;
+      done.store(true, weft::rt::release);  // partner: the loop below
       return got.has_value();
     });
     const auto began = weft::now();
-    while (!done) {
+    while (!done.load(weft::rt::acquire)) {
       ++turns;
       weft::sleep_for(1ms);  // another goroutine's work, between two looks
     }

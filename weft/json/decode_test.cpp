@@ -14,6 +14,16 @@
 
 #include "weft/json/json.hpp"
 
+namespace json_test {
+
+// Visible to other files, unlike the rest here: its fields' names must refer to nothing undefined.
+struct visible {
+  std::string name;
+  std::vector<visible> inner;
+};
+
+}  // namespace json_test
+
 namespace {
 
 namespace json = weft::json;
@@ -72,6 +82,11 @@ TEST(json_decode, a_plain_struct_needs_no_glue) {
   EXPECT_EQ(got.items[1].count, 3);
   EXPECT_EQ(got.sizes, (std::map<std::string, int>{{"s", 1}, {"m", 2}}));
   EXPECT_EQ(got.first->sku, "z");
+}
+
+TEST(json_decode, structs_that_other_files_see) {
+  auto got = good<json_test::visible>(R"({"inner":[{"name":"x"}]})");
+  EXPECT_EQ(got.inner.at(0).name, "x");
 }
 
 TEST(json_decode, structs_in_functions_and_with_many_fields) {

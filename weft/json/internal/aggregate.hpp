@@ -57,8 +57,9 @@ constexpr std::string_view last_name(std::string_view text) {
   return text.substr(begin, end - begin);
 }
 
+/// consteval: a build without optimization would refer to never_defined.
 template <class T, size_t I>
-constexpr std::string_view field_name() {
+consteval std::string_view field_name() {
   constexpr auto* pointer =
       bind_fields(never_defined<T>.value, [](const auto&... field) { return nth<I>(field...); });
   return last_name(spelled<pointer>());
