@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # The shop: three services that call each other, real requests, load, a deadline that runs out.
 #
-#   examples/shop/demo.sh [BUILD_DIR] [--once]
+#   examples/shop/demo.sh [BUILD_DIR] [--once] [--tls]
 #
-# BUILD_DIR defaults to $WEFT_BUILD, then build/release. Runs until Ctrl-C; --once ends by itself.
+# BUILD_DIR defaults to $WEFT_BUILD, then build/release. Runs until Ctrl-C; --once ends by itself;
+# --tls: the services speak TLS, with a certificate made for the day.
 # WEFT_SHOP_DSN="host=... dbname=..." keeps the books in PostgreSQL instead of SQLite.
 set -u -o pipefail
 
 build=${WEFT_BUILD:-build/release}
-once=false
+once=false tls=false
 for word in "$@"; do
   case $word in
     --once) once=true ;;
-    -*) echo "demo: unknown option \"$word\"; there is --once" >&2; exit 2 ;;
+    --tls) tls=true ;;
+    -*) echo "demo: unknown option \"$word\"; there are --once and --tls" >&2; exit 2 ;;
     *) build=$word ;;
   esac
 done
@@ -37,6 +39,15 @@ fi
 title() { printf '\n%s%s%s\n' "$bold$blue" "== $1" "$off"; }
 
 work=$(mktemp -d)
+certificate='' key=''
+trust=() insecure=()
+if $tls; then
+  certificate=$work/certificate.pem key=$work/key.pem
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 \
+    -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \
+    -out "$certificate" -keyout "$key" 2> /dev/null || exit 1
+  trust=(--cacert "$certificate") insecure=(--insecure)
+fi
 declare -A pid url
 end() {
   trap - EXIT INT TERM
@@ -67,7 +78,8 @@ settings() { # DEADLINE_MS THINK_US
     "listen": "127.0.0.1:0",
     "sqlite_path": "$work/ledger.sqlite",
     "postgres_dsn": "${WEFT_SHOP_DSN:-}"
-  }
+  },
+  "tls": {"certificate_file": "$certificate", "key_file": "$key", "ca_file": "$certificate"}
 }
 JSON
   mv "$work/new" "$work/shop.json"
@@ -103,7 +115,7 @@ title "orders"
 ask() { # LABEL CURL-ARGUMENT...
   printf '%s%s%s\n  ' "$dim" "$1" "$off"
   shift
-  curl -s -m 10 -w '  %{http_code}, %{time_total} s\n' "$@" || exit 1
+  curl -s -m 10 "${trust[@]}" -w '  %{http_code}, %{time_total} s\n' "$@" || exit 1
 }
 order() { # LABEL JSON CURL-ARGUMENT...
   local label=$1 body=$2
@@ -120,12 +132,12 @@ order "not an order" '{"customer":"ada","items":[{"sku":"kettle","quantity":"two
 ask "what is left" "${url[gateway]}/v1/customers/ada"
 
 title "load: 64 connections, each order crosses three services"
-"$load" -c 64 -d 5s -H 'Content-Type: application/json' \
+"$load" "${insecure[@]}" -c 64 -d 5s -H 'Content-Type: application/json' \
   --body '{"customer":"grace","items":[{"sku":"tea","quantity":1,"unit_price_cents":499}]}' \
   "${url[gateway]}/v1/orders" || { echo "demo: the load failed" >&2; exit 1; }
 
 title "a deadline of 200 ms, a risk model that thinks for 3 s (settings changed while they run)"
-reloads() { curl -s -m 5 "${url[gateway]}/stats" | sed 's/.*"settings_reloaded":\([0-9]*\).*/\1/'; }
+reloads() { curl -s -m 5 "${trust[@]}" "${url[gateway]}/stats" | sed 's/.*"settings_reloaded":\([0-9]*\).*/\1/'; }
 before=$(reloads)
 settings 200 3000000
 for _ in $(seq 100); do
@@ -136,7 +148,7 @@ order "an order" "$kettle"
 settings 1000 0
 
 title "what the gateway has counted"
-curl -s -m 10 "${url[gateway]}/stats" | sed 's/[{}]//g; s/,"/\n"/g' | sed 's/^"\(.*\)":/  \1 /'
+curl -s -m 10 "${trust[@]}" "${url[gateway]}/stats" | sed 's/[{}]//g; s/,"/\n"/g' | sed 's/^"\(.*\)":/  \1 /'
 echo
 
 if $once; then

@@ -6,6 +6,7 @@
 
 #include "weft/net/listener.hpp"
 #include "weft/sync/group.hpp"
+#include "weft/tls/tls.hpp"
 
 namespace shop {
 
@@ -16,11 +17,22 @@ weft::result<void> serve(const weft::context& ctx, std::string_view name, const 
   weft::http::server_options options{.handler = std::move(h)};
   options.server_name = "weft-shop";
   const weft::http::server server(std::move(options));
-  weft::result<weft::net::listener> on = weft::net::listen("tcp", where);
+  const bool secure = !tls.certificate_file.empty();
+  weft::result<weft::net::listener> on;
+  if (secure) {
+    weft::net::tls_config config;
+    config.certificates.push_back({.certificate_file = tls.certificate_file,
+                                   .key_file = tls.key_file,
+                                   .certificate_pem = {},
+                                   .key_pem = {}});
+    config.alpn = {"h2", "http/1.1"};
+    on = weft::net::listen_tls("tcp", where, config);
+  } else {
+    on = weft::net::listen("tcp", where);
+  }
   if (!on) return weft::fail(on.error());
-  (void)tls;
-  std::printf("%.*s ready on http://%s\n", static_cast<int>(name.size()), name.data(),
-              on->addr().string().c_str());
+  std::printf("%.*s ready on %s://%s\n", static_cast<int>(name.size()), name.data(),
+              secure ? "https" : "http", on->addr().string().c_str());
   std::fflush(stdout);
   weft::group both;
   both.go([&]() -> weft::result<void> {
@@ -40,8 +52,8 @@ weft::result<void> serve(const weft::context& ctx, std::string_view name, const 
 }
 
 weft::http::client make_client(const tls_settings& tls) {
-  (void)tls;
   weft::http::client_options options;
+  options.tls.root_ca_file = tls.ca_file;
   options.timeouts.dial = 1s;
   options.limits.idle_conns_per_host_max = 1000;
   options.user_agent = "weft-shop";

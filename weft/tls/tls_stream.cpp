@@ -408,7 +408,8 @@ bool tls_stream::scout_ahead(bool bytes_below) {
 bool tls_stream::unwatch() {
   const in_use used(*this);
   watch_state expected = watch_state::armed;
-  if (!watch_.compare_exchange(expected, watch_state::taken, seq_cst, seq_cst)) return false;
+  if (!watch_.compare_exchange(expected, watch_state::taken, seq_cst, seq_cst))
+    return expected == watch_state::none && below_->unwatch();  // watch_hangup()'s
   // If it is not there any more the scout is at work, finds `taken`, and tells nobody.
   if (below_->unwatch()) {
     let_go_for_scout();

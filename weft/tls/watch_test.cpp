@@ -72,6 +72,25 @@ TEST(tls_watch, data_and_ends_are_told) {
   });
 }
 
+TEST(tls_watch, a_hangup_is_told_and_taken_out) {
+  weft::run([] {
+    const ends both = shaken();
+    teller watcher;
+    ASSERT_TRUE(both.server.stream()->watch_hangup(watcher));
+    EXPECT_TRUE(both.server.stream()->unwatch());
+    EXPECT_FALSE(both.server.stream()->unwatch());
+    (void)both.client.write("hello");
+    char text[16];
+    EXPECT_EQ(both.server.read(std::span<char>(text)).value(), 5U);
+    EXPECT_EQ(watcher.told.len(), 0U);
+    ASSERT_TRUE(both.server.stream()->watch_hangup(watcher));
+    (void)both.client_below.close();
+    EXPECT_TRUE(watcher.told.recv());
+    until([&] { return both.server.stream()->hung_up(); });
+    EXPECT_FALSE(both.server.stream()->watch_hangup(watcher));
+  });
+}
+
 TEST(tls_watch, what_is_decrypted_already_arms_nothing) {
   weft::run([] {
     const ends both = shaken();
