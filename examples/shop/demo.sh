@@ -137,7 +137,10 @@ title "load: 64 connections, each order crosses three services"
   "${url[gateway]}/v1/orders" || { echo "demo: the load failed" >&2; exit 1; }
 
 title "a deadline of 200 ms, a risk model that thinks for 3 s (settings changed while they run)"
-reloads() { curl -s -m 5 "${trust[@]}" "${url[gateway]}/stats" | sed 's/.*"settings_reloaded":\([0-9]*\).*/\1/'; }
+reloads() {
+  curl -s -m 5 "${trust[@]}" "${url[gateway]}/stats" |
+    sed 's/.*"settings_reloaded":\([0-9]*\).*/\1/'
+}
 before=$(reloads)
 settings 200 3000000
 for _ in $(seq 100); do
@@ -148,7 +151,8 @@ order "an order" "$kettle"
 settings 1000 0
 
 title "what the gateway has counted"
-curl -s -m 10 "${trust[@]}" "${url[gateway]}/stats" | sed 's/[{}]//g; s/,"/\n"/g' | sed 's/^"\(.*\)":/  \1 /'
+curl -s -m 10 "${trust[@]}" "${url[gateway]}/stats" |
+  sed 's/[{}]//g; s/,"/\n"/g' | sed 's/^"\(.*\)":/  \1 /'
 echo
 
 if $once; then
