@@ -34,7 +34,7 @@ def build(log):
     for target in ("weft-bench", "weft-malloc-bench", "floor-bench", "boost-bench",
                    "weft-kv", "alloc-bench",
                    "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench", "parse-bench",
-                   "http-weft", "http-beast", "json-bench", "weft_malloc_preload"):
+                   "http-weft", "http-beast", "tls-bench", "json-bench", "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
                           **quiet).returncode != 0:
             failed.append(target)
@@ -64,7 +64,7 @@ class Programs:
     names = {"weft": "weft-bench", "go": "gobench", "boost": "boost-bench",
              "floor": "floor-bench", "peers": "peer-bench",
              "weft-malloc": "weft-malloc-bench", "parse": "parse-bench",
-             "json": "json-bench", "go-json": "gojson"}
+             "tls": "tls-bench", "json": "json-bench", "go-json": "gojson"}
     # Rows of "weft" that are of another program: the one on Weft's malloc, the parsers.
     elsewhere = {"new_192": "weft-malloc", "h1_parse": "parse"}
 
@@ -87,7 +87,8 @@ class Programs:
         """One measurement: the object printed, None if there is no such row, or a string that
         says how it failed."""
         if program == "weft":
-            program = "json" if row.startswith("json_") else self.elsewhere.get(row, program)
+            group = row.split("_")[0]
+            program = group if group in ("json", "tls") else self.elsewhere.get(row, program)
         elif program == "go" and row.startswith("json_"):
             program = "go-json"
         return self.start(self.path(program), row, procs, scale, timeout)

@@ -167,6 +167,18 @@ REASONS = {
         "The worst cell is the one with most stores of boxes: each moves a value's lines "
         "between the CPUs, and frees it on the other one. Seen in other runs: 1.35; the two "
         "rounds of this one are not enough to say more."),
+    "tls_full@1": (
+        "OpenSSL 3.0 itself: the same handshake without sockets and goroutines, SSL objects over a "
+        "pair of memory BIOs, took 880 us of CPU where Go's whole row took 650. Three quarters of "
+        "ours is in libcrypto, libssl and their malloc (decoding keys and fetching algorithms "
+        "anew each time, which later versions cache), a fifth in the kernel. Tried: one ticket "
+        "instead of two, tickets sent with the first answer (1420 to 1200 us)."),
+    "tls_resumed@1": (
+        "As the full handshake; Go's has no providers to ask."),
+    "tls_16k@1": (
+        "AES-GCM is half of it, the kernel's copies two fifths. Tried: the cipher that Go takes, "
+        "AES-128 (OpenSSL would take 256), and reads of several records (21 to 19 us). A record is "
+        "copied once more than in Go, into OpenSSL's own buffer."),
     "malloc_xmalloc@2": (
         "Tried: frees of others straight from the fast path, constants and counters of a span "
         "in lines of their own, batches of 48 (before: 1.6 of mimalloc). An object's line moves "

@@ -157,6 +157,7 @@ def core_rows():
         *object_rows(),
         *map_rows(),
         *json_rows(),
+        *tls_rows(),
         *http_rows(),
         Row("crash report, 100,000 goroutines grouped", "crash_report_100k", 1, "report_ms", "ms",
             absolute(1000), absolute(300),
@@ -243,6 +244,19 @@ def http_rows():
         Row("the same, against llhttp", "h1_parse", 1, "per_llhttp", "x", absolute(1.17),
             absolute(0.47), recorded={"picohttpparser": "0.40", "http-parser": "2.1"},
             note="In one process, in turns; llhttp's C sources as Debian has them."),
+    ]
+
+
+def tls_rows():
+    go = lambda amount: times(amount, "go")
+    note = "TLS 1.3, X25519, ECDSA P-256; both ends in one process, with dialing and closing."
+    return [
+        Row("TLS, full handshake", "tls_full", 1, "cpu", "us", go(1.0), go(0.8), scale=1e-3,
+            note=note),
+        Row("TLS, resumed handshake", "tls_resumed", 1, "cpu", "us", go(1.0), go(0.8),
+            scale=1e-3),
+        Row("TLS, a record of 16 KiB, written and read", "tls_16k", 1, "cpu", "us", go(1.0),
+            go(0.8), scale=1e-3),
     ]
 
 

@@ -23,6 +23,8 @@ namespace {
 
 // The largest record of TLS 1.2 with its header (RFC 5246, 6.2.3); TLS 1.3's are smaller.
 constexpr size_t record_bytes_max = 5 + 16384 + 2048;
+// When the last read filled its buffer: several records with one system call.
+constexpr size_t plenty_bytes = 4 * record_bytes_max;
 // Plaintext that is encrypted before it is sent: four records with one system call.
 constexpr size_t write_bytes_max = size_t{64} << 10;
 // Small parts are gathered into records of up to this size.
@@ -132,18 +134,25 @@ error tls_stream::send_pending(patience how) {
 }
 
 result<bool> tls_stream::fill() {
+  bool unsent = false;
   {
     const std::lock_guard hold(lock_);
     WEFT_ASSERT(bytes_.in_at == bytes_.in_end);
     bytes_.in.reset();
     bytes_.in_at = bytes_.in_end = 0;
+    unsent = !bytes_.out.empty();
   }
+  // Tickets, an alert, or keys that were asked for. Not worth waiting behind a writer, who sends
+  // them, too.
+  if (unsent) (void)send_pending(patience::only_if_free);
   // Without a buffer, for as long as it takes.
   if (auto ready = below_->wait_readable(); !ready) return fail(ready.error());
-  auto buffer = std::make_unique_for_overwrite<unsigned char[]>(record_bytes_max);
-  const result<size_t> got = below_->read(buffer.get(), record_bytes_max);
+  const size_t room = plenty_ ? plenty_bytes : record_bytes_max;
+  auto buffer = std::make_unique_for_overwrite<unsigned char[]>(room);
+  const result<size_t> got = below_->read(buffer.get(), room);
   if (!got) return fail(got.error());
   if (*got == 0) return false;
+  plenty_ = *got == room || *got > record_bytes_max;
   const std::lock_guard hold(lock_);
   bytes_.in = std::move(buffer);
   bytes_.in_end = *got;
@@ -169,6 +178,11 @@ bool tls_stream::peek() {
 error tls_stream::shake() {
   for (;;) {
     const step s = call([](SSL* ssl, size_t&) { return SSL_do_handshake(ssl); });
+    // A server of TLS 1.3 is done with the client's last message: what it has to send are tickets,
+    // which go with its first answer, or before it waits (fill()).
+    const bool only_tickets = s.what == step::outcome::done && role_ == tls_role::server &&
+                              SSL_version(ssl_.get()) >= TLS1_3_VERSION;
+    if (only_tickets) return {};
     // An answer, or an alert that says why not.
     const error unsent = send_pending(patience::waits);
     if (s.what == step::outcome::done) return {};
@@ -190,7 +204,6 @@ result<size_t> tls_stream::read(void* to, size_t bytes) {
   for (;;) {
     if (read_error_) return fail(read_error_);
     if (read_ended_) return size_t{0};
-    bool answer = false;
     step last;  // what came after bytes that were read
     const step s = call([&](SSL* ssl, size_t& total) {
       int returned = 1;
@@ -200,16 +213,16 @@ result<size_t> tls_stream::read(void* to, size_t bytes) {
         if (returned != 1) break;
         total += got;
       }
-      answer = !bytes_.out.empty();
       if (returned == 1 || total == 0) return returned;
       last = classify_locked(returned);
       return 1;
     });
-    // An alert, or keys that were asked for. Not worth waiting behind a writer, who sends it, too.
-    if (answer) (void)send_pending(patience::only_if_free);
     note(s.bytes != 0 ? last : s);
     if (s.bytes != 0) return s.bytes;
-    if (s.what != step::outcome::wants_bytes) continue;
+    if (s.what != step::outcome::wants_bytes) {
+      (void)send_pending(patience::only_if_free);  // an alert that says why
+      continue;
+    }
     const result<bool> more = fill();
     if (!more) return fail(more.error());
     if (!*more) read_error_ = failure("read", error::wrap("tls", net::unexpected_eof));
@@ -357,7 +370,10 @@ bool tls_stream::watch_readable(read_watcher& watcher) {
   bool bytes_below = false;
   for (;;) {
     // Before the handshake whatever comes is for the reader, who makes it.
-    if (handshaken() && scout_ahead(bytes_below)) return false;
+    if (handshaken()) {
+      if (scout_ahead(bytes_below)) return false;
+      (void)send_pending(patience::only_if_free);
+    }
     watcher_ = &watcher;
     watch_.store(watch_state::armed, seq_cst);
     keep_for_scout(this);

@@ -158,6 +158,8 @@ class tls_stream final : public stream, public std::enable_shared_from_this<tls_
   /// Every later read's result. Under read_turn_.
   error read_error_;
   bool read_ended_ = false;
+  /// The peer sends faster than we read. Under read_turn_ or handshake_turn_.
+  bool plenty_ = false;
   mutex write_turn_;
   mutex send_turn_;
   /// Part of a record may be gone: nothing can be sent any more. Under send_turn_.
