@@ -95,8 +95,9 @@ def main():
     case, probe = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         server = go_server if case == "go" else nginx_server
-        with server(folder) as address:
-            ran = subprocess.run([probe, case, f"http://{address}"], timeout=150)
+        with server(folder) as addresses:
+            urls = [f"http://{address}" for address in addresses.split()]
+            ran = subprocess.run([probe, case, *urls], timeout=150)
             return ran.returncode
 
 

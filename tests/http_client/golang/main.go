@@ -68,12 +68,24 @@ func main() {
 		case <-time.After(time.Minute):
 		}
 	})
+	// The second one closes what is idle for a moment.
+	patient, first := listen(&http.Server{Handler: mux})
+	_, second := listen(&http.Server{Handler: mux, IdleTimeout: 300 * time.Millisecond})
+	fmt.Println(first, second)
+	<-patient
+}
+
+// Its address, and a channel that is closed when it ends.
+func listen(server *http.Server) (<-chan struct{}, net.Addr) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println(listener.Addr())
-	server := &http.Server{Handler: mux, IdleTimeout: 300 * time.Millisecond}
-	server.Serve(listener)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		server.Serve(listener)
+	}()
+	return ended, listener.Addr()
 }
