@@ -89,7 +89,7 @@ result<void> h1_conn::set_own_deadline(net::time_point when, bool read) {
 bool h1_conn::go_idle() {
   const http::server_timeouts& limits = server().options.timeouts;
   limit_read(fresh_ ? limits.read_header : limits.idle);
-  server().count.idle_now.fetch_add(1, relaxed);
+  now_doing(doing::waiting);
   // seq_cst: shutdown() sets closing() and then looks at phases.
   phase_.store(static_cast<uint32_t>(phase::idle), seq_cst);
   if (!server().closing() && stream().watch_readable(*this)) return true;
@@ -100,7 +100,7 @@ bool h1_conn::go_idle() {
     phase_.store(static_cast<uint32_t>(phase::busy), relaxed);
     read_until_ = -1;
   }
-  server().count.idle_now.fetch_sub(1, relaxed);
+  now_doing(doing::other);
   return false;
 }
 
@@ -113,7 +113,7 @@ void h1_conn::wind_up() noexcept {
 void h1_conn::cut() noexcept { (void)stream().close(); }
 
 void h1_conn::readable() {
-  server().count.idle_now.fetch_sub(1, relaxed);
+  now_doing(doing::other);
   const uint32_t before = phase_.exchange(static_cast<uint32_t>(phase::busy), seq_cst);
   if (before == static_cast<uint32_t>(phase::poked)) {
     server().pass_list();
@@ -265,7 +265,7 @@ h1_conn::outcome h1_conn::serve_one(h1_work& work) {
   h1::request_framing framing;
   h1::refusal why;
   if (!h1::frame_request(work.head, framing, why)) return refuse(work, why);
-  server().count.requests.fetch_add(1, relaxed);
+  count_request();
 
   http::request& request = work.request;
   request.reset();
@@ -294,7 +294,7 @@ h1_conn::outcome h1_conn::serve_one(h1_work& work) {
     if (const outcome h2 = upgrade_to_h2(work, framing); h2 != outcome::next) return h2;
   }
   const uint64_t most = server().options.limits.requests_per_connection_max;
-  keep_ = framing.keep_alive && !server().closing() && (most == 0 || ++requests_ < most);
+  keep_ = framing.keep_alive && !server().closing() && (most == 0 || served() < most);
   return answer(work, framing);
 }
 
@@ -312,9 +312,9 @@ h1_conn::outcome h1_conn::answer(h1_work& work, const h1::request_framing& frami
     work.request.body = http::body(std::move(made));
   }
 
-  server().count.requests_now.fetch_add(1, relaxed);
+  now_doing(doing::serving);
   run_handler(writer, work.request);
-  server().count.requests_now.fetch_sub(1, relaxed);
+  now_doing(doing::other);
   end_context();
   if (writer.hijacked()) return outcome::gone;
 

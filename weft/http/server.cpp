@@ -49,17 +49,7 @@ void server::close() const { state_->close(); }
 void server::on_shutdown(std::function<void()> f) const { state_->on_shutdown(std::move(f)); }
 const server_options& server::options() const noexcept { return state_->options; }
 
-server_stats server::stats() const {
-  const auto& count = state_->count;
-  using rt::relaxed;
-  return {.connections = count.connections.load(relaxed),
-          .connections_now = count.connections_now.load(relaxed),
-          .idle_now = count.idle_now.load(relaxed),
-          .requests = count.requests.load(relaxed),
-          .requests_now = count.requests_now.load(relaxed),
-          .bad_requests = count.bad_requests.load(relaxed),
-          .panics = count.panics.load(relaxed)};
-}
+server_stats server::stats() const { return state_->stats(); }
 
 }  // namespace weft::http
 
@@ -81,6 +71,25 @@ void server_connection::leave_list() noexcept {
 server_state::server_state(http::server_options given)
     : options(std::move(given)), works([] { return std::make_unique<h1_work>(); }) {
   if (options.limits.connections_max > 0) places_ = make_chan<bool>(options.limits.connections_max);
+}
+
+http::server_stats server_state::stats() const {
+  http::server_stats out{.connections = count.connections.load(relaxed),
+                         .connections_now = count.connections_now.load(relaxed),
+                         .requests_now = count.requests_now.load(relaxed),
+                         .bad_requests = count.bad_requests.load(relaxed),
+                         .panics = count.panics.load(relaxed)};
+  using doing = server_connection::doing;
+  const std::scoped_lock hold(lock_);
+  // Under the lock: what leaves the list adds what it has counted.
+  out.requests = count.requests.load(relaxed);
+  for (const server_connection* c = first_; c != nullptr; c = c->next_) {
+    const auto what = static_cast<doing>(c->doing_.load(relaxed));
+    if (what == doing::waiting) ++out.idle_now;
+    if (what == doing::serving) ++out.requests_now;
+    out.requests += c->served();
+  }
+  return out;
 }
 
 void server_state::log(std::string_view line) const {
@@ -118,6 +127,7 @@ void server_state::join(server_connection& c, server_connection* instead_of) noe
     (c.previous_ != nullptr ? c.previous_->next_ : first_) = &c;
     if (c.next_ != nullptr) c.next_->previous_ = &c;
     instead_of->listed_ = false;
+    c.served_.store(instead_of->served(), relaxed);
     return;
   }
   count.connections.fetch_add(1, relaxed);
@@ -136,6 +146,7 @@ void server_state::leave(server_connection& c) noexcept {
     (c.previous_ != nullptr ? c.previous_->next_ : first_) = c.next_;
     if (c.next_ != nullptr) c.next_->previous_ = c.previous_;
     c.listed_ = false;
+    count.requests.fetch_add(c.served(), relaxed);
     if (--listed_ == 0) drained = std::exchange(drained_, chan<bool>());
   }
   if (drained) drained.close();

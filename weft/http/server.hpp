@@ -140,6 +140,7 @@ class WEFT_API server {
   /// Called at the beginning of shutdown(), on goroutines of their own.
   void on_shutdown(std::function<void()> f) const;
 
+  /// Goes through the connections. May park for a moment.
   [[nodiscard]] server_stats stats() const;
   [[nodiscard]] const server_options& options() const noexcept;
 

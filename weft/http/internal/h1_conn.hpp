@@ -105,7 +105,6 @@ class h1_conn final : public server_connection,
   bool spoken_ : 1 = false;  // a request was read
   bool shaken_ : 1 = false;  // hands, over TLS
   bool body_over_ : 1 = false;
-  uint64_t requests_ = 0;
   /// Deadlines that are set, on now_ns()'s clock; 0: none; -1: not known. A deadline is left alone
   /// while it is a little later than it has to be: setting one is a timer.
   int64_t read_until_ = 0;
