@@ -12,6 +12,7 @@
 
 #include "weft/http/internal/accept_encoding.hpp"
 #include "weft/http/internal/codec.hpp"
+#include "weft/http/internal/file_taker.hpp"
 #include "weft/sync/pool.hpp"
 
 namespace weft::http {
@@ -44,7 +45,7 @@ bool fits(std::string_view type, const std::vector<std::string>& types) {
   return false;
 }
 
-class compressing_writer final : public response_writer {
+class compressing_writer final : public response_writer, public rt::file_taker {
  public:
   compressing_writer(response_writer& to, const request& r, shared_encoders& with, coding best)
       : to_(to), with_(with), coding_(best), head_only_(r.method == "HEAD") {}
@@ -97,6 +98,11 @@ class compressing_writer final : public response_writer {
       if (auto failed = encode({}, encoder::how::flush); !failed) return failed;
     }
     return to_.flush();
+  }
+
+  result<int64_t> write_file(int file, uint64_t offset, size_t bytes) override {
+    auto* const direct = state_ == state::through ? dynamic_cast<rt::file_taker*>(&to_) : nullptr;
+    return direct != nullptr ? direct->write_file(file, offset, bytes) : -1;
   }
 
   /// The handler has returned.

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "weft/http/internal/conditions.hpp"
+#include "weft/http/internal/file_taker.hpp"
 #include "weft/http/internal/http_date.hpp"
 #include "weft/http/internal/random_bytes.hpp"
+#include "weft/sync/pool.hpp"
 
 namespace weft::http {
 
@@ -18,16 +20,47 @@ namespace {
 
 // What is read at a time: large enough that a system call per piece does not show, small enough
 // that ten thousand downloads do not need gigabytes.
-inline constexpr uint64_t piece_bytes = uint64_t{64} << 10;
+inline constexpr size_t piece_bytes = size_t{64} << 10;
+// Less is read and sent together with the head: one packet instead of two.
+inline constexpr uint64_t direct_bytes_min = uint64_t{32} << 10;
+// Sent without reading at a time, so that the time allowed for an answer is looked at.
+inline constexpr uint64_t direct_bytes_max = uint64_t{8} << 20;
+
+struct piece {
+  char bytes[piece_bytes];
+};
+pool<piece>& pieces() {
+  // Not value-initialized: nobody reads what was not read into it.
+  static pool<piece> all([] { return std::unique_ptr<piece>(new piece); });
+  return all;
+}
+
+/// Sends without reading, as far as that goes: removes from `part` what was sent. False: the client
+/// has left.
+bool send_directly(response_writer& w, const content& what, rt::byte_range& part) {
+  const int file = what.descriptor();
+  auto* const to = file >= 0 ? dynamic_cast<rt::file_taker*>(&w) : nullptr;
+  while (to != nullptr && part.bytes >= direct_bytes_min) {
+    const auto wanted = static_cast<size_t>(std::min(part.bytes, direct_bytes_max));
+    const result<int64_t> sent = to->write_file(file, part.begin, wanted);
+    if (!sent) return false;
+    if (*sent <= 0) break;
+    part.begin += static_cast<uint64_t>(*sent);
+    part.bytes -= static_cast<uint64_t>(*sent);
+  }
+  return true;
+}
 
 /// Sends a stretch of the content. False: it has ended early, or the client has left.
-bool send(response_writer& w, content& what, rt::byte_range part, std::vector<char>& buffer) {
+bool send(response_writer& w, content& what, rt::byte_range part) {
+  if (!send_directly(w, what, part)) return false;
+  if (part.bytes == 0) return true;
+  const auto buffer = pieces().borrow();
   while (part.bytes > 0) {
     const auto wanted = static_cast<size_t>(std::min<uint64_t>(part.bytes, piece_bytes));
-    if (buffer.size() < wanted) buffer.resize(wanted);
-    const result<size_t> got = what.read_at({buffer.data(), wanted}, part.begin);
+    const result<size_t> got = what.read_at({buffer->bytes, wanted}, part.begin);
     if (!got || *got == 0) return false;
-    if (!w.write({buffer.data(), *got})) return false;
+    if (!w.write({buffer->bytes, *got})) return false;
     part.begin += *got;
     part.bytes -= *got;
   }
@@ -92,21 +125,20 @@ void reply_unsatisfiable(response_writer& w, uint64_t size) {
 }
 
 void send_parts(response_writer& w, const std::vector<rt::byte_range>& parts, content& what) {
-  std::vector<char> buffer;
   const uint64_t size = what.size();
   bool whole = true;
   if (parts.size() == 1) {
     w.headers().set("Content-Range", range_text(parts.front(), size));
     w.headers().set("Content-Length", std::to_string(parts.front().bytes));
     w.write_head(206);
-    whole = send(w, what, parts.front(), buffer);
+    whole = send(w, what, parts.front());
   } else {
     const multipart plan = plan_multipart(parts, size, w.headers().get("Content-Type"));
     w.headers().set("Content-Type", "multipart/byteranges; boundary=" + plan.boundary);
     w.headers().set("Content-Length", std::to_string(plan.bytes));
     w.write_head(206);
     for (size_t i = 0; whole && i < parts.size(); ++i)
-      whole = w.write(plan.heads[i]).has_value() && send(w, what, parts[i], buffer);
+      whole = w.write(plan.heads[i]).has_value() && send(w, what, parts[i]);
     if (whole) whole = w.write(plan.end).has_value();
   }
   if (!whole) throw abort_handler();
@@ -160,8 +192,7 @@ void serve_content(response_writer& w, request& r, const content_info& info, con
   }
   fields.set("Content-Length", std::to_string(size));
   w.write_head(w.status() == 0 ? 200 : w.status());
-  std::vector<char> buffer;
-  if (!head_only && !send(w, what, {0, size}, buffer)) throw abort_handler();
+  if (!head_only && !send(w, what, {0, size})) throw abort_handler();
 }
 
 }  // namespace weft::http

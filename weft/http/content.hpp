@@ -23,6 +23,9 @@ class WEFT_API content {
   [[nodiscard]] virtual uint64_t size() const noexcept = 0;
   /// At least one byte; 0 only at the end. May park.
   [[nodiscard]] virtual result<size_t> read_at(std::span<char> to, uint64_t offset) = 0;
+  /// A descriptor with the same bytes at the same offsets, to be sent without reading them; -1:
+  /// there is none.
+  [[nodiscard]] virtual int descriptor() const noexcept { return -1; }
 };
 
 /// A text that outlives it.

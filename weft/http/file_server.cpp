@@ -29,6 +29,7 @@ class file_content final : public content {
   result<size_t> read_at(std::span<char> to, uint64_t offset) override {
     return file_.read_at(to, offset);
   }
+  int descriptor() const noexcept override { return file_.fd(); }
 
  private:
   const rt::open_file& file_;

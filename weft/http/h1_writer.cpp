@@ -78,6 +78,24 @@ result<size_t> h1_writer::write(std::string_view content) {
   return content.size();
 }
 
+result<int64_t> h1_writer::write_file(int file, uint64_t offset, size_t bytes) {
+  if (hijacked_ || status_ == 0 || to_head_ || declared_ < 0 || !may_have_content()) return -1;
+  if (written_ + bytes > static_cast<uint64_t>(declared_))
+    return fail(http::content_length_exceeded);
+  if (failed_) return fail(failed_);
+  if (!head_sent_ || !work_.content.empty())
+    if (result<void> sent = send({}, false); !sent) return fail(sent.error());
+  if (!own_write_deadline_) conn_.set_answer_deadline();
+  const result<int64_t> sent = conn_.connection().stream()->send_file(file, offset, bytes);
+  if (!sent) {
+    failed_ = sent.error();
+    conn_.end_after_this();
+  } else if (*sent > 0) {
+    written_ += static_cast<uint64_t>(*sent);
+  }
+  return sent;
+}
+
 result<void> h1_writer::flush() {
   if (hijacked_) return fail(http::not_hijackable);
   if (status_ == 0) write_head(200);

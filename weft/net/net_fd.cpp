@@ -18,6 +18,7 @@
 #include "weft/base/race.hpp"
 #include "weft/net/internal/sys.hpp"
 #include "weft/sched/heap_object.hpp"
+#include "weft/sched/runtime.hpp"
 #include "weft/sync/context.hpp"
 #include "weft/sync/wait_group.hpp"
 
@@ -352,6 +353,38 @@ result<size_t> net_fd::write_vector(std::span<iovec> parts) {
       can = poll_wait(pd_, poll_mode::write);
     } else if (put != -EINTR) {
       out = failure("write", "writev", static_cast<int>(-put));
+      break;
+    }
+  }
+  leave(fd_side::write);
+  if (out) out = done;
+  return out;
+}
+
+result<int64_t> net_fd::send_file(int file, uint64_t offset, size_t bytes) {
+  if (!turns_.lock(fd_side::write)) return failure("write", net::closed);
+  int64_t done = 0;
+  result<int64_t> out;
+  poll_result can = poll_reset(pd_, poll_mode::write);
+  while (static_cast<size_t>(done) < bytes) {
+    if (can != poll_result::ready) {
+      out = failure("write", can);
+      break;
+    }
+    const long put = blocking([&] {
+      return sys::transmit_file(fd_, file, offset + static_cast<uint64_t>(done),
+                                bytes - static_cast<size_t>(done));
+    });
+    if (put == 0) break;  // the file has ended
+    if (put > 0) {
+      done += put;
+    } else if (put == -EAGAIN) {
+      can = poll_wait(pd_, poll_mode::write);
+    } else if (done == 0 && (put == -EINVAL || put == -ENOSYS)) {
+      done = -1;  // a file that has no pages
+      break;
+    } else if (put != -EINTR) {
+      out = failure("write", "sendfile", static_cast<int>(-put));
       break;
     }
   }

@@ -15,6 +15,10 @@ result<size_t> stream::write_vector(std::span<iovec> parts) {
   return done;
 }
 
+result<int64_t> stream::send_file(int /*file*/, uint64_t /*offset*/, size_t /*bytes*/) {
+  return -1;
+}
+
 int64_t deadline_ns(std::chrono::steady_clock::time_point when) noexcept {
   if (when == std::chrono::steady_clock::time_point{}) return 0;
   const int64_t at =

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -13,6 +14,7 @@
 
 #include <cctype>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #define WEFT_SYS __attribute__((noinline))
@@ -52,6 +54,26 @@ WEFT_SYS long transmit_vector(int fd, const iovec* parts, size_t count) noexcept
   message.msg_iovlen = count;
   const ssize_t put = ::sendmsg(fd, &message, MSG_NOSIGNAL);
   return put >= 0 ? put : -errno;
+}
+
+WEFT_SYS long transmit_file(int fd, int file, uint64_t offset, size_t bytes) noexcept {
+  // sendfile(2) has no MSG_NOSIGNAL: the signal of a peer that has gone is kept off this thread,
+  // and taken back if it came from here.
+  sigset_t pipe;
+  sigset_t before;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  auto at = static_cast<off_t>(offset);
+  const ssize_t put = ::sendfile(fd, file, &at, bytes);
+  const long out = put >= 0 ? put : -errno;
+  if (sigismember(&before, SIGPIPE) == 0) {
+    const timespec none{};
+    // Also when it was cut short: the peer may have gone in the middle.
+    if (out < static_cast<long>(bytes)) (void)::sigtimedwait(&pipe, nullptr, &none);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  return out;
 }
 
 WEFT_SYS long receive_packet(int fd, void* to, size_t bytes, sockaddr_storage* from,

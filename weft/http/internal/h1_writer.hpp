@@ -11,11 +11,12 @@
 #include <string_view>
 
 #include "weft/http/handler.hpp"
+#include "weft/http/internal/file_taker.hpp"
 #include "weft/http/internal/h1_conn.hpp"
 
 namespace weft::rt {
 
-class h1_writer final : public http::response_writer {
+class h1_writer final : public http::response_writer, public file_taker {
  public:
   h1_writer(h1_conn& to, h1_work& work, bool to_head, bool http_1_0, bool expects) noexcept
       : conn_(to),
@@ -28,6 +29,7 @@ class h1_writer final : public http::response_writer {
   void write_head(int status) override;
   result<size_t> write(std::string_view content) override;
   result<void> flush() override;
+  result<int64_t> write_file(int file, uint64_t offset, size_t bytes) override;
   http::header& trailers() override { return work_.trailers; }
   int status() const noexcept override { return status_; }
   result<http::hijacked> hijack() override;

@@ -44,6 +44,7 @@ class net_fd final : public stream, public acceptor, private poll_watcher {
   [[nodiscard]] result<size_t> read(void* to, size_t bytes) override;
   [[nodiscard]] result<size_t> write(const void* from, size_t bytes) override;
   [[nodiscard]] result<size_t> write_vector(std::span<iovec> parts) override;
+  [[nodiscard]] result<int64_t> send_file(int file, uint64_t offset, size_t bytes) override;
   [[nodiscard]] result<void> wait_readable() override;
   [[nodiscard]] bool wait_hangup() override;
   [[nodiscard]] bool watch_readable(read_watcher& watcher) override;

@@ -39,6 +39,9 @@ class WEFT_API stream {
   [[nodiscard]] virtual result<size_t> write(const void* from, size_t bytes) = 0;
   /// Changes the parts. By default each is written by itself.
   [[nodiscard]] virtual result<size_t> write_vector(std::span<iovec> parts);
+  /// Sends `bytes` of a file from `offset` on without copying them; fewer if the file ends before.
+  /// -1: this stream cannot, and nothing was sent (the default).
+  [[nodiscard]] virtual result<int64_t> send_file(int file, uint64_t offset, size_t bytes);
   [[nodiscard]] virtual result<void> wait_readable() = 0;
   [[nodiscard]] virtual bool wait_hangup() = 0;
 

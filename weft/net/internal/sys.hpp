@@ -23,6 +23,8 @@ bool peer_gone(int fd) noexcept;
 bool has_input(int fd) noexcept;
 long transmit(int fd, const void* from, size_t bytes) noexcept;
 long transmit_vector(int fd, const iovec* parts, size_t count) noexcept;
+/// From a file's `offset` on, without a copy. 0: the file ends there. May wait for the disk.
+long transmit_file(int fd, int file, uint64_t offset, size_t bytes) noexcept;
 /// One datagram: its whole length, though only `bytes` were taken.
 long receive_packet(int fd, void* to, size_t bytes, sockaddr_storage* from,
                     uint32_t* from_bytes) noexcept;
