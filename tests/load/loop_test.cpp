@@ -73,7 +73,8 @@ load::tally run(const load::options& how) {
   std::string message;
   EXPECT_TRUE(load::make_plan(how, what, message)) << message;
   load::recorder log(2);
-  load::runner all(how, what, log);
+  const load::tls_dialer tls;
+  load::runner all(how, what, log, tls);
   all.start();
   all.wait();
   load::tally out;
@@ -314,7 +315,8 @@ TEST(load, abandoned_it_ends_at_once_and_blames_nobody) {
     std::string message;
     ASSERT_TRUE(load::make_plan(how, what, message)) << message;
     load::recorder log(2);
-    load::runner all(how, what, log);
+    const load::tls_dialer tls;
+    load::runner all(how, what, log, tls);
     all.start();
     while (waiting < 4) weft::yield();
     all.abandon();

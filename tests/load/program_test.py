@@ -4,10 +4,13 @@
 import json
 import os
 import pty
+import shutil
 import signal
 import socketserver
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
@@ -132,6 +135,29 @@ class Program(unittest.TestCase):
             self.assertIn(wanted, shown.decode(errors="replace"))
             self.assertRegex(shown, rb"\x1b\[\d+A\r\x1b\[2K")
             self.assertIn(b"latency", out)
+
+    @unittest.skipUnless(shutil.which("openssl"), "needs openssl to make a certificate")
+    def test_https(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                            "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=test", "-addext",
+                            "subjectAltName=IP:127.0.0.1", "-days", "1", "-keyout", f"{folder}/key",
+                            "-out", f"{folder}/cert"], check=True, capture_output=True)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(f"{folder}/cert", f"{folder}/key")
+            with Server(("127.0.0.1", 0), Handler) as server:
+                server.socket = context.wrap_socket(server.socket, server_side=True)
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+                url = f"https://127.0.0.1:{server.server_address[1]}/x"
+                got = self.run_load("--json", "-q", "-k", "-n", "20", "-c", "2", url)
+                if got.returncode == 2 and "built without TLS" in got.stderr:
+                    self.skipTest("built without TLS")
+                self.assertEqual(json.loads(got.stdout)["status"], {"200": 20}, got.stderr)
+                # A certificate that nobody we trust has signed.
+                got = self.run_load("--json", "-q", "-n", "2", "-c", "1", url)
+                self.assertEqual(got.returncode, 1)
+                self.assertIn("certificate", json.loads(got.stdout)["errors"]["connect"]["sample"])
+                server.shutdown()
 
     def test_wrong_use(self):
         got = self.run_load("-c", "many", self.url)

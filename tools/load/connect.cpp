@@ -7,7 +7,8 @@
 namespace load {
 
 weft::result<weft::net::conn> connect_to(const weft::context& ctx, const origin& to,
-                                         const options& how) {
+                                         const options& how, const tls_dialer& tls) {
+  if (to.tls) return tls.connect(ctx, to, how.timeout);
   return weft::net::dial(ctx, "tcp", to.address, {.timeout = how.timeout});
 }
 

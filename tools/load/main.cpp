@@ -40,10 +40,10 @@ double seconds(load::ns d) { return static_cast<double>(d.count()) / 1e9; }
 /// Runs the load and adds up what it does.
 class observer {
  public:
-  observer(const load::options& how, const load::plan& what)
+  observer(const load::options& how, const load::plan& what, const load::tls_dialer& tls)
       : how_(how),
         log_(2 * static_cast<size_t>(weft::maxprocs(0))),
-        load_(how, what, log_),
+        load_(how, what, log_, tls),
         every_(how.duration == 0ns ? 250ms : std::clamp(how.duration / 60, sample_min, sample_max)),
         view_(how, static_cast<size_t>(how.duration / every_)) {}
 
@@ -113,7 +113,15 @@ class observer {
 };
 
 int measure(const load::options& how, const load::plan& what) {
-  observer run(how, what);
+  load::tls_dialer tls;
+  const bool secure =
+      std::ranges::any_of(what.origins, [](const load::origin& to) { return to.tls; });
+  if (const weft::result<void> ready = secure ? tls.prepare(how.insecure) : weft::result<void>();
+      !ready) {
+    std::fprintf(stderr, "weft-load: %s\n", ready.error().message().c_str());
+    return 2;
+  }
+  observer run(how, what, tls);
   const load::outcome out = run.run();
   const bool ascii = run.view().ascii();
   const std::string report = how.json ? load::json_report(how, out)

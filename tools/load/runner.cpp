@@ -7,9 +7,9 @@
 
 namespace load {
 
-runner::runner(const options& how, const plan& what, recorder& log)
+runner::runner(const options& how, const plan& what, recorder& log, const tls_dialer& tls)
     : ctx_(weft::with_cancel(weft::background())),
-      state_(std::make_unique<shared_state>(how, what, log, ctx_.ctx)),
+      state_(std::make_unique<shared_state>(how, what, log, tls, ctx_.ctx)),
       running_(std::make_unique<weft::wait_group>()) {
   for (uint32_t i = 0; i < how.connections; ++i)
     workers_.push_back(std::make_unique<worker>(*state_, i));

@@ -16,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "connect.hpp"
 #include "options.hpp"
 #include "recorder.hpp"
 #include "target.hpp"
@@ -31,6 +32,7 @@ struct shared_state {
   const options& how;
   const plan& what;
   recorder& log;
+  const tls_dialer& tls;
   weft::context ctx;      // ends dials and waits when the run is abandoned
   time_point begin{};     // the first request may be sent
   time_point measured{};  // the warm-up is over: what begins before is not counted
@@ -46,7 +48,7 @@ struct shared_state {
 
 class runner {
  public:
-  runner(const options& how, const plan& what, recorder& log);
+  runner(const options& how, const plan& what, recorder& log, const tls_dialer& tls);
   ~runner();
   /// Starts the connections; returns at once.
   void start();

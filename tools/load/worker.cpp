@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <mutex>
 
-#include "connect.hpp"
 #include "weft/net/errors.hpp"
 #include "weft/sched/runtime.hpp"
 
@@ -209,7 +208,7 @@ std::optional<worker::trouble> worker::connect(link& l, size_t origin, bool coun
   received_ = 0;
   const time_point before = weft::now();
   weft::result<weft::net::conn> made =
-      connect_to(shared_.ctx, shared_.what.origins[origin], shared_.how);
+      connect_to(shared_.ctx, shared_.what.origins[origin], shared_.how, shared_.tls);
   if (!made)
     return trouble{made.error().timeout() ? failure::timeout : failure::connect,
                    made.error().message()};

@@ -17,6 +17,7 @@
 #include "weft/net/dial.hpp"
 #include "weft/net/errors.hpp"
 #include "weft/sched/runtime.hpp"
+#include "weft/tls/conn.hpp"
 
 namespace weft::http {
 
@@ -180,6 +181,17 @@ result<void> read_answer(const net::conn& c, rt::h1::head& answer, std::string& 
   }
 }
 
+result<net::conn> dial(const context& ctx, const url& to, const websocket_options& options) {
+  if (options.dial) return options.dial(ctx, to);
+  const bool secure = to.scheme == "wss";
+  const uint16_t port = to.port() != 0 ? to.port() : secure ? 443 : 80;
+  const std::string where = net::join_host_port(to.hostname(), port);
+  if (!secure) return net::dial(ctx, "tcp", where);
+  net::tls_config config;
+  config.alpn = {"http/1.1"};
+  return net::dial_tls(ctx, "tcp", where, config);
+}
+
 std::string make_request(const url& to, std::string_view key, const websocket_options& options) {
   std::string out = "GET " + to.target() + " HTTP/1.1\r\nHost: " + to.host +
                     "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -269,14 +281,10 @@ result<websocket> websocket::connect(const context& ctx, std::string_view where,
   if (!to) return fail(to.error());
   if ((to->scheme != "ws" && to->scheme != "wss") || to->hostname().empty())
     return refused("\"" + std::string(where) + "\" must begin with ws://host or wss://host");
-  if (to->scheme == "wss" && !options.dial) return refused("wss:// needs websocket_options::dial");
   auto [limited, cancel] = options.handshake_timeout.count() != 0
                                ? with_timeout(ctx, options.handshake_timeout)
                                : with_cancel(ctx);
-  const uint16_t port = to->port() != 0 ? to->port() : to->scheme == "wss" ? 443 : 80;
-  result<net::conn> dialed =
-      options.dial ? options.dial(limited, *to)
-                   : net::dial(limited, "tcp", net::join_host_port(to->hostname(), port));
+  result<net::conn> dialed = dial(limited, *to, options);
   if (!dialed) return fail(dialed.error());
   const net::conn c = std::move(*dialed);
   // Ends reads and writes when the context ends.

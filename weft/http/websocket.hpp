@@ -63,7 +63,7 @@ struct websocket_options {
   std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);
   std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
   /// A client's: more fields for the request, how long the handshake may take, and how to connect
-  /// (null: net::dial; "wss" needs one).
+  /// (null: net::dial, and for "wss" net::dial_tls with the system's roots, read each time).
   http::header headers{};
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(30);
   std::function<result<net::conn>(const context& ctx, const url& to)> dial{};

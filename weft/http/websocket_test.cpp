@@ -16,6 +16,8 @@
 #include "weft/sched/runtime.hpp"
 #include "weft/sched/task.hpp"
 #include "weft/sync/wait_group.hpp"
+#include "weft/tls/certificates_testing.hpp"
+#include "weft/tls/conn.hpp"
 
 namespace {
 
@@ -323,7 +325,6 @@ TEST(http_websocket, a_client_that_cannot_connect) {
     };
     EXPECT_NE(why(websocket::connect(background(), "http://h/")).find("must begin with ws://"),
               std::string::npos);
-    EXPECT_NE(why(websocket::connect(background(), "wss://h/")).find("dial"), std::string::npos);
     const ws_service forbidding(echo, {.check_origin = [](const request&) { return false; }});
     EXPECT_NE(why(websocket::connect(background(), forbidding.url())).find("answered 403"),
               std::string::npos);
@@ -333,6 +334,33 @@ TEST(http_websocket, a_client_that_cannot_connect) {
         websocket::connect(background(), "ws://" + on.addr().string(), {.handshake_timeout = 50ms});
     ASSERT_FALSE(made);
     EXPECT_TRUE(made.error().timeout()) << made.error().message();
+  });
+}
+
+TEST(http_websocket, over_tls) {
+  weft::run([] {
+    const weft::tls_testing::small_world world;
+    const server made({.handler = [](response_writer& w, request& r) {
+      auto ws = websocket::accept(w, r);
+      if (ws) echo(*ws);
+    }});
+    const auto on = weft::net::listen_tls("tcp", "127.0.0.1:0", world.server()).value();
+    auto serving = weft::spawn([&] { return made.serve(on); });
+    const std::string where = "wss://" + on.addr().string() + "/";
+    // Nobody whom the system trusts has signed this.
+    EXPECT_FALSE(websocket::connect(background(), where));
+    websocket_options options;
+    options.dial = [&](const weft::context& ctx, const url& to) {
+      return weft::net::dial_tls(ctx, "tcp", to.host, world.client());
+    };
+    const auto ws = websocket::connect(background(), where, options);
+    ASSERT_TRUE(ws) << ws.error().message();
+    const std::string text(100000, 'x');
+    ASSERT_TRUE(ws->write_text(text));
+    EXPECT_EQ(ws->read()->data, text);
+    EXPECT_TRUE(ws->close());
+    made.close();
+    (void)serving.join();
   });
 }
 
