@@ -104,6 +104,8 @@ bool is_hidden(std::string_view path) {
 /// A redirect that keeps the query, to a name beside the request's path: it works below any prefix
 /// that was stripped.
 void redirect_beside(response_writer& w, const request& r, std::string where) {
+  // What stands before a colon would be read as a scheme.
+  if (where.contains(':') && !where.starts_with('.')) where.insert(0, "./");
   if (!r.url.query.empty()) where.append("?").append(r.url.query);
   w.headers().set("Location", where);
   w.write_head(301);

@@ -254,6 +254,8 @@ TEST_F(http_files, redirects_keep_the_query) {
   EXPECT_EQ(get("/dir"), "301 dir/");
   EXPECT_EQ(get("/dir?a=b"), "301 dir/?a=b");
   EXPECT_EQ(get("/dir/index.html"), "301 ./");
+  fs::create_directories(root_ / "c:d");
+  EXPECT_EQ(get("/c:d"), "301 ./c:d/");
   EXPECT_EQ(get("/a.txt/"), "301 ../a.txt");
 }
 

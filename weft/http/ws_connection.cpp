@@ -26,6 +26,8 @@ using http::ws_close;
 using http::ws_ended;
 
 inline constexpr size_t buffer_bytes = size_t{8} << 10;
+// When a large frame is known to come.
+inline constexpr size_t buffer_bytes_max = size_t{64} << 10;
 // Larger ones of a server are sent from where they are, in a second part.
 inline constexpr size_t copied_bytes_max = size_t{16} << 10;
 inline constexpr size_t reason_bytes_max = 123;
@@ -104,8 +106,10 @@ result<void> ws_connection::fill() {
     begin_ = 0;
   }
   if (auto can = wait_for_bytes(); !can) return can;
-  buffer_.resize(end_bytes_ + buffer_bytes);
-  const result<size_t> got = over_.read(std::span<char>(buffer_.data() + end_bytes_, buffer_bytes));
+  const auto room = static_cast<size_t>(
+      std::clamp<uint64_t>(receiver_.bytes_wanted(), buffer_bytes, buffer_bytes_max));
+  buffer_.resize(end_bytes_ + room);
+  const result<size_t> got = over_.read(std::span<char>(buffer_.data() + end_bytes_, room));
   if (!got) return fail(got.error());
   if (*got == 0) return fail(net::unexpected_eof);
   pinged_ = false;

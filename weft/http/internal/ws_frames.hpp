@@ -46,6 +46,9 @@ class ws_receiver {
   /// again with the rest unless it needs more.
   [[nodiscard]] event next(char* data, size_t bytes, size_t& used);
 
+  /// Of the frame in progress: a hint for the next read.
+  [[nodiscard]] uint64_t bytes_wanted() const noexcept { return in_frame_ ? length_ - seen_ : 0; }
+
   // After `message`.
   [[nodiscard]] bool text() const noexcept { return opcode_ == ws_opcode::text; }
   [[nodiscard]] std::string take_message() noexcept { return std::move(message_); }
