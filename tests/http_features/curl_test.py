@@ -125,8 +125,9 @@ class Curl(unittest.TestCase):
                         f"small=@{self.root}/sub/index.html;type=text/html", "-F",
                         f"large=@{self.root}/large.bin;filename=../a b.bin", "-F", "empty=")
         hello = sum(b"<p>hello")
-        self.assertEqual(got.decode(), f"field=va;lue\nempty=\nsmall:index.html:text/html:8:{hello}:"
-                         f"memory\nlarge:a b.bin:application/octet-stream:3000000:"
+        self.assertEqual(got.decode(), "field=va;lue\nempty=\n"
+                         f"small:index.html:text/html:8:{hello}:memory\n"
+                         "large:a b.bin:application/octet-stream:3000000:"
                          f"{sum(self.large)}:disk\n")
         self.curl("/upload", "-d", "a=%zz", status=400)
         self.curl("/upload", "-d", "x", "-H", "Content-Type: text/plain", status=415)
