@@ -71,7 +71,8 @@ inline std::vector<vector> smuggling_vectors() {
       {"method with tab", "GE\tT / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"SP in target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"HTTP/0.9 simple", "GET /\r\n", 400},
-      {"1MB+ header", get("Host: a\r\nX: " + std::string(1 << 20, 'x') + "\r\n"), 431},
+      // Go's limit is 1 MiB, and 4 KiB that its buffer had already.
+      {"1MB+ header", get("Host: a\r\nX: " + std::string((1 << 20) + 8192, 'x') + "\r\n"), 431},
   };
 }
 
