@@ -86,6 +86,9 @@ struct client_options {
   /// Tells the callee the trace of the request's context, and how much time is left: for servers of
   /// one's own (propagation.hpp).
   bool propagate = false;
+  /// "http" URLs are asked in HTTP/2 from the start (prior knowledge), unless through a proxy: for
+  /// servers that are known to speak it.
+  bool h2c = false;
   /// False: each connection carries one request.
   bool keep_alive = true;
   std::string user_agent = "weft-http/0.1";

@@ -101,6 +101,7 @@ result<std::shared_ptr<client_conn>> dial_client_conn(const context& ctx, const 
     wire = start_tls(ctx, std::move(*wire), to.host, *pool, client_pool::tls_purpose::server);
     if (!wire) return fail(wire.error());
   }
+  if (options.h2c && !to.proxy) return make_h2_client_conn(std::move(*wire), std::move(pool));
   return make_h1_client_conn(std::move(*wire), std::move(pool));
 }
 

@@ -15,6 +15,7 @@ namespace {
 const error too_many_idle("http: enough idle connections are kept");
 const error pool_shut("http: the client is gone");
 const error keep_alive_off("http: keep_alive is off");
+const error lost_at_once("http: the server has ended the new connection");
 const error dead_when_put("http: the server has closed the connection");
 
 }  // namespace
@@ -75,15 +76,14 @@ void client_pool::remove_idle(client_conn& conn) {
 /// The youngest that lives; null: none. What is too old goes to `dead`.
 std::shared_ptr<client_conn> client_pool::take_idle(pool_host& host, http::got_conn_info& info,
                                                     conns& dead) {
+  for (const std::shared_ptr<client_conn>& conn : host.shared) {
+    if (!conn->reserve()) continue;
+    info.reused = true;
+    return conn;
+  }
   const net::time_point now = weft::now();
   for (size_t at = host.idle.size(); at-- > 0;) {
     std::shared_ptr<client_conn> conn = host.idle[at];
-    if (conn->multiplexed()) {
-      if (!conn->reserve()) continue;
-      info.reused = conn->pooled.reused;
-      conn->pooled.reused = true;
-      return conn;
-    }
     remove_idle(*conn);
     if (!disarm(*conn)) continue;
     const std::chrono::nanoseconds idle = now - conn->pooled.idle_since;
@@ -184,7 +184,10 @@ result<client_pool::acquired> client_pool::acquire(const context& ctx, const des
     w->done = true;
     too_late = std::move(w->conn);
   }
-  if (too_late) (void)put_idle(too_late);
+  if (too_late && too_late->multiplexed())
+    given_back(*too_late);
+  else if (too_late)
+    (void)put_idle(too_late);
   return fail(std::move(why));
 }
 
@@ -198,6 +201,7 @@ void client_pool::dial_for(const std::shared_ptr<wanted_conn>& w) {
   result<std::shared_ptr<client_conn>> made =
       dial_client_conn(without_cancel(w->ctx), w->to, options_, shared_from_this());
   bool spare = false;
+  bool unwanted = false;
   {
     const std::lock_guard<mutex> held(lock_);
     pool_host& host = host_of(w->to);
@@ -205,7 +209,9 @@ void client_pool::dial_for(const std::shared_ptr<wanted_conn>& w) {
     --stats_.dialing_now;
     if (made) {
       (*made)->pooled.host = &host;
-      if (w->done) {
+      if ((*made)->multiplexed()) {
+        unwanted = !share(*made, *w);
+      } else if (w->done) {
         spare = true;
         ++stats_.in_use_now;
       } else {
@@ -218,6 +224,53 @@ void client_pool::dial_for(const std::shared_ptr<wanted_conn>& w) {
     }
   }
   if (spare) (void)put_idle(*made);
+  if (unwanted) (*made)->wind_up();
+}
+
+/// A new multiplexed connection: for `w`, and for whoever else waits. False: nobody needs it.
+bool client_pool::share(const std::shared_ptr<client_conn>& conn, wanted_conn& w) {
+  pool_host& host = *conn->pooled.host;
+  // A burst of requests has begun several dials, and one connection does for all.
+  if (shut_ || (w.done && !host.shared.empty())) {
+    one_less(host);
+    return false;
+  }
+  if (!w.done) {
+    if (!conn->reserve()) {
+      serve(w, nullptr, lost_at_once);
+      one_less(host);
+      return false;
+    }
+    serve(w, conn, {});
+  }
+  host.shared.push_back(conn);
+  serve_by(host, conn);
+  return true;
+}
+
+void client_pool::serve_by(pool_host& host, const std::shared_ptr<client_conn>& conn) {
+  while (!host.idle_queue.empty() && conn->reserve()) {
+    const std::shared_ptr<wanted_conn> next = host.idle_queue.front();
+    next->info.reused = true;
+    serve(*next, conn, {});
+  }
+}
+
+void client_pool::given_back(client_conn& conn) {
+  conn.unreserve();
+  const std::lock_guard<mutex> held(lock_);
+  --stats_.in_use_now;
+  if (!shut_) serve_by(*conn.pooled.host, conn.shared_from_this());
+}
+
+void client_pool::lost(client_conn& conn) {
+  const std::lock_guard<mutex> held(lock_);
+  if (conn.pooled.host == nullptr) return;  // not even shared yet
+  auto& all = conn.pooled.host->shared;
+  const auto at = std::ranges::find(all, &conn, [](const auto& c) { return c.get(); });
+  if (at == all.end()) return;
+  all.erase(at);
+  one_less(*conn.pooled.host);
 }
 
 /// A place under the limit is free: the next one who still waits for a dial gets it.
@@ -312,9 +365,16 @@ void client_pool::woken(client_conn& conn) {
 
 void client_pool::close_idle() {
   conns all;
+  conns shared;
   {
     const std::lock_guard<mutex> held(lock_);
     for (const auto& [key, host] : hosts_) {
+      for (size_t i = host->shared.size(); i-- > 0;) {
+        if (!shut_ && host->shared[i]->busy()) continue;
+        shared.push_back(std::move(host->shared[i]));
+        host->shared.erase(host->shared.begin() + static_cast<std::ptrdiff_t>(i));
+        one_less(*host);
+      }
       for (const std::shared_ptr<client_conn>& conn : conns(host->idle)) {
         remove_idle(*conn);
         if (disarm(*conn)) all.push_back(conn);
@@ -322,6 +382,7 @@ void client_pool::close_idle() {
     }
   }
   close_all(all);
+  for (const std::shared_ptr<client_conn>& conn : shared) conn->wind_up();
 }
 
 /// Of what was idle and is disarmed.

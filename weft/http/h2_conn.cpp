@@ -291,9 +291,12 @@ void h2_conn::on_frame_sent(const nghttp2_frame& frame) {
       count_reset();
     return;
   }
-  const bool of_stream = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
-  if (!of_stream || (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return;
-  if (h2_request* const r = find(frame.hd.stream_id); r != nullptr) r->answer_sent();
+  const bool head = frame.hd.type == NGHTTP2_HEADERS;
+  if (!head && frame.hd.type != NGHTTP2_DATA) return;
+  h2_request* const r = find(frame.hd.stream_id);
+  if (r == nullptr) return;
+  if (head) r->head_went_out();
+  if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) r->answer_sent();
 }
 
 void h2_conn::on_invalid_frame(const nghttp2_frame& frame) {

@@ -163,7 +163,7 @@ void h2_request::refuse(int status) {
   out_end_ = end_taken_ = true;
   (void)nghttp2_submit_response(session_.core(), id_, fields.data(), fields.size(), nullptr);
   returned_ns_ = now_ns();
-  release();
+  discard_input();
 }
 
 // --- the handler ---
@@ -210,7 +210,7 @@ void h2_request::run_handler() {
     else
       http::not_found(*this, request_);
   } catch (const http::abort_handler&) {
-    reset(NGHTTP2_INTERNAL_ERROR);
+    reset_after_sending(NGHTTP2_INTERNAL_ERROR, write_until_ns_);
   } catch (const throw_probe&) {  // never: it notes where the next one's exceptions are thrown
   } catch (...) {
     handler_threw(std::current_exception());
@@ -221,7 +221,7 @@ void h2_request::handler_threw(std::exception_ptr what) {
   conn().state().log_panic(std::move(what), remote());
   if (head_submitted_) {
     // The client must not take what it has for the whole.
-    reset(NGHTTP2_INTERNAL_ERROR);
+    reset_after_sending(NGHTTP2_INTERNAL_ERROR, write_until_ns_);
     return;
   }
   start_over();
@@ -240,7 +240,7 @@ void h2_request::start_over() {
 void h2_request::answer_sent() noexcept {
   answered_ = true;
   // While the handler runs it may still read.
-  if (!held_) stop_reading();
+  if (users_ == 0) stop_reading();
 }
 
 void h2_request::on_unwanted(size_t bytes) {
@@ -273,7 +273,7 @@ context h2_request::request_context() {
 
 void h2_request::on_closed() {
   conn().stream_closed(id_, !in_end_ && !reset_by_client_);
-  if (context_ && held_) context_->cancel(closed_error());
+  if (context_ && users_ != 0) context_->cancel(closed_error());
 }
 
 const net::address& h2_request::remote() const noexcept { return session_.stream().remote(); }
@@ -370,7 +370,7 @@ void h2_request::finish() {
       may_have_content()) {
     conn().state().log("http: a handler wrote " + std::to_string(written_) + " bytes of " +
                        std::to_string(declared_) + " that it had declared");
-    reset(NGHTTP2_INTERNAL_ERROR);
+    reset_after_sending(NGHTTP2_INTERNAL_ERROR, write_until_ns_);
     return;
   }
   (void)send_now({}, true);

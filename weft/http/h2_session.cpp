@@ -30,7 +30,7 @@ constexpr size_t early_bytes_max = size_t{8} << 10;
 constexpr int64_t linger_ns = 500'000'000;
 constexpr size_t linger_bytes_max = size_t{1} << 20;
 
-const error ended("http: the peer has ended the connection");
+const error peer_ended("http: the peer has ended the connection");
 const error wound_up("http: the connection has been wound up");
 
 }  // namespace
@@ -174,7 +174,7 @@ void h2_session::serve(bool woken) {
         continue;
       }
     }
-    return end(got ? ended : got.error());
+    return end(got ? peer_ended : got.error());
   }
 }
 
@@ -254,6 +254,7 @@ void h2_session::end(error why) {
     last = std::move(self_);
   }
   (void)stream().close();
+  ended();
 }
 
 // --- writing ---

@@ -62,18 +62,22 @@ void h2_stream::opened(int32_t id) {
 }
 
 void h2_stream::let_go() {
-  if (open_ || held_) return;
-  session_.unlink(*this);
+  if (open_ || users_ != 0) return;
+  if (id_ != 0) session_.unlink(*this);
   dispose();
 }
 
 void h2_stream::release() {
-  held_ = false;
-  // Nobody will read what has come.
+  if (--users_ != 0) return;
+  discard_input();
+  let_go();
+}
+
+void h2_stream::discard_input() {
+  discards_ = true;
   give_back(in_.size() - in_at_);
   empty(in_);
   in_at_ = 0;
-  let_go();
 }
 
 void h2_stream::closed(uint32_t code) {
@@ -96,7 +100,7 @@ void h2_stream::give_back(size_t bytes) noexcept {
 }
 
 void h2_stream::take_data(std::string_view bytes) {
-  if (!held_) {
+  if (discards_) {
     give_back(bytes.size());
     on_unwanted(bytes.size());
     return;
@@ -190,6 +194,20 @@ result<void> h2_stream::send(std::string& collected, std::string_view content, b
   return {};
 }
 
+void h2_stream::head_went_out() noexcept {
+  head_sent_ = true;
+  wake();
+}
+
+void h2_stream::reset_after_sending(uint32_t code, int64_t until_ns) {
+  {
+    std::unique_lock hold(session_.lock());
+    while (!closed_ && head_submitted_ && (!head_sent_ || unsent() != 0))
+      if (!wait(hold, until_ns)) break;
+  }
+  reset(code);
+}
+
 void h2_stream::reset(uint32_t code) {
   const std::scoped_lock hold(session_.lock());
   if (closed_ || session_.failure()) return;
@@ -218,6 +236,7 @@ ssize_t h2_stream::fill(uint8_t* to, size_t bytes, uint32_t* flags) {
   if (!out_end_ || all) changed_.signal();
   if (all && out_end_) {
     end_taken_ = true;
+    wake();
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (const http::header* const trailers = trailers_to_send(); trailers != nullptr) {
       std::vector<nghttp2_nv> fields;

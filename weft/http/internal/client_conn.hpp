@@ -73,6 +73,10 @@ class client_conn : public std::enable_shared_from_this<client_conn>, public rea
   [[nodiscard]] virtual bool multiplexed() const noexcept { return false; }
   /// A multiplexed one: takes a place for one more request; false: none is free.
   [[nodiscard]] virtual bool reserve() noexcept { return false; }
+  virtual void unreserve() noexcept {}
+  /// A multiplexed one: takes no further requests, and ends after those that run.
+  virtual void wind_up() noexcept {}
+  [[nodiscard]] virtual bool busy() noexcept { return false; }
 
   /// Armed while it is idle: whatever arrives then ends it.
   void readable() final;

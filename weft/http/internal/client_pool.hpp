@@ -50,6 +50,8 @@ struct wanted_conn {
 /// All connections to one key.
 struct pool_host {
   std::vector<std::shared_ptr<client_conn>> idle;  // the one of longest standing first
+  /// Multiplexed ones, in use or not, until they take no further requests.
+  std::vector<std::shared_ptr<client_conn>> shared;
   std::list<std::shared_ptr<wanted_conn>> idle_queue;
   std::list<std::shared_ptr<wanted_conn>> dial_queue;
   /// Open, in use or idle, or being dialed.
@@ -76,6 +78,10 @@ class client_pool : public std::enable_shared_from_this<client_pool> {
   error put_idle(const std::shared_ptr<client_conn>& conn);
   /// A connection that is not idle is no more: makes room for the next dial.
   void forget(client_conn& conn);
+  /// A request over a multiplexed connection has ended.
+  void given_back(client_conn& conn);
+  /// A multiplexed connection takes no further requests. May be called twice.
+  void lost(client_conn& conn);
   /// Called by the armed watcher's goroutine.
   void woken(client_conn& conn);
   void close_idle();
@@ -105,6 +111,8 @@ class client_pool : public std::enable_shared_from_this<client_pool> {
   void start_dial(std::shared_ptr<wanted_conn> w);
   void dial_for(const std::shared_ptr<wanted_conn>& w);
   void one_less(pool_host& host);
+  [[nodiscard]] bool share(const std::shared_ptr<client_conn>& conn, wanted_conn& w);
+  void serve_by(pool_host& host, const std::shared_ptr<client_conn>& conn);
   [[nodiscard]] pool_host& host_of(const destination& to);
   void sweep();
 
@@ -129,6 +137,9 @@ class client_pool : public std::enable_shared_from_this<client_pool> {
 
 /// HTTP/1.1 on `wire`.
 [[nodiscard]] std::shared_ptr<client_conn> make_h1_client_conn(net::conn wire,
+                                                               std::shared_ptr<client_pool> pool);
+/// HTTP/2 on `wire`.
+[[nodiscard]] std::shared_ptr<client_conn> make_h2_client_conn(net::conn wire,
                                                                std::shared_ptr<client_pool> pool);
 
 }  // namespace weft::rt

@@ -63,7 +63,7 @@ class h2_request final : public h2_stream, public http_origin, public http::resp
   /// The last frame of the answer is out.
   void answer_sent() noexcept;
   [[nodiscard]] bool stalled_since(int64_t when_ns) const noexcept {
-    return open_ && !held_ && returned_ns_ != 0 && returned_ns_ <= when_ns;
+    return open_ && users_ == 0 && returned_ns_ != 0 && returned_ns_ <= when_ns;
   }
 
  private:

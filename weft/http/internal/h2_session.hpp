@@ -103,6 +103,8 @@ class h2_session : public read_watcher, public std::enable_shared_from_this<h2_s
   [[nodiscard]] virtual size_t outgoing_frames_max() = 0;
   /// The connection is over: failure() says why. All streams have been told.
   virtual void over() {}
+  /// The same, and the lock is free.
+  virtual void ended() {}
 
   template <class F>
   void for_each_stream(F f) {

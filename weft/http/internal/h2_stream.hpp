@@ -41,12 +41,15 @@ class h2_stream {
   result<void> send(std::string& collected, std::string_view content, bool last, int64_t until_ns);
   /// RST_STREAM, unless it is closed.
   void reset(uint32_t code);
+  /// The same, once what was sent so far has gone out (the library drops it otherwise).
+  void reset_after_sending(uint32_t code, int64_t until_ns);
 
   // For the session.
 
   [[nodiscard]] int32_t id() const noexcept { return id_; }
   void take_data(std::string_view bytes);
   void take_end() noexcept;
+  void head_went_out() noexcept;
   /// The library has no such stream any more. False: this object is gone.
   void closed(uint32_t code);
   /// The same, since the connection has ended.
@@ -60,9 +63,11 @@ class h2_stream {
 
   /// The library knows it by this number, and has it as user data. There is no user yet.
   void opened(int32_t id);
-  void hold() noexcept { held_ = true; }
-  /// The user has let go.
+  void hold() noexcept { ++users_; }
+  /// A user has let go.
   void release();
+  /// Nobody will read what comes.
+  void discard_input();
   /// Submits the head to the library: without content if `empty`. Under the lock.
   virtual int submit_head(bool empty) = 0;
   /// Closed before it came to its end: whoever waits for it is to know. Under the lock.
@@ -80,6 +85,8 @@ class h2_stream {
   [[nodiscard]] static nghttp2_nv pair(std::string_view name, std::string_view value) noexcept;
   [[nodiscard]] nghttp2_data_provider provider() noexcept;
   [[nodiscard]] error closed_error() const;
+  /// False: the time is up. 0: no limit.
+  [[nodiscard]] bool wait(std::unique_lock<mutex>& hold, int64_t until_ns);
 
   h2_session& session_;
   int32_t id_ = 0;
@@ -98,16 +105,17 @@ class h2_stream {
   bool end_taken_ = false;  // the library has taken all of it
   bool deferred_ = false;   // the library waits for us
   bool head_submitted_ = false;
+  bool head_sent_ = false;
 
-  bool open_ = false;  // the library has it
-  bool held_ = false;  // the user has it
+  bool open_ = false;      // the library has it
+  int users_ = 0;          // those who have it on the other side
+  bool discards_ = false;  // what comes is thrown away
   bool closed_ = false;
   uint32_t code_ = 0;
   error failure_;  // of the connection
 
  private:
   friend class h2_session;
-  [[nodiscard]] bool wait(std::unique_lock<mutex>& hold, int64_t until_ns);
   void give_back(size_t bytes) noexcept;
   [[nodiscard]] size_t unsent() const noexcept { return content_.size() - content_at_; }
   void let_go();
