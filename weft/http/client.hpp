@@ -86,6 +86,8 @@ struct client_options {
   /// Tells the callee the trace of the request's context, and how much time is left: for servers of
   /// one's own (propagation.hpp).
   bool propagate = false;
+  /// Over TLS, if the server says so by ALPN: one connection carries all requests to it.
+  bool http2 = true;
   /// "http" URLs are asked in HTTP/2 from the start (prior knowledge), unless through a proxy: for
   /// servers that are known to speak it.
   bool h2c = false;

@@ -100,8 +100,11 @@ result<std::shared_ptr<client_conn>> dial_client_conn(const context& ctx, const 
   if (to.tls) {
     wire = start_tls(ctx, std::move(*wire), to.host, *pool, client_pool::tls_purpose::server);
     if (!wire) return fail(wire.error());
+    const auto state = net::tls_state(*wire);
+    if (state && state->alpn == "h2") return make_h2_client_conn(std::move(*wire), std::move(pool));
   }
-  if (options.h2c && !to.proxy) return make_h2_client_conn(std::move(*wire), std::move(pool));
+  if (options.h2c && !to.tls && !to.proxy)
+    return make_h2_client_conn(std::move(*wire), std::move(pool));
   return make_h1_client_conn(std::move(*wire), std::move(pool));
 }
 

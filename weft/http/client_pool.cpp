@@ -78,6 +78,7 @@ std::shared_ptr<client_conn> client_pool::take_idle(pool_host& host, http::got_c
                                                     conns& dead) {
   for (const std::shared_ptr<client_conn>& conn : host.shared) {
     if (!conn->reserve()) continue;
+    ++conn->pooled.requests;
     info.reused = true;
     return conn;
   }
@@ -241,6 +242,7 @@ bool client_pool::share(const std::shared_ptr<client_conn>& conn, wanted_conn& w
       one_less(host);
       return false;
     }
+    ++conn->pooled.requests;
     serve(w, conn, {});
   }
   host.shared.push_back(conn);
@@ -252,25 +254,35 @@ void client_pool::serve_by(pool_host& host, const std::shared_ptr<client_conn>& 
   while (!host.idle_queue.empty() && conn->reserve()) {
     const std::shared_ptr<wanted_conn> next = host.idle_queue.front();
     next->info.reused = true;
+    ++conn->pooled.requests;
     serve(*next, conn, {});
   }
+}
+
+/// Under the lock: the host is held by what runs over the connection, too.
+void client_pool::leave_host(client_conn& conn) {
+  if (!conn.pooled.lost || conn.pooled.requests != 0 || conn.pooled.host == nullptr) return;
+  one_less(*std::exchange(conn.pooled.host, nullptr));
 }
 
 void client_pool::given_back(client_conn& conn) {
   conn.unreserve();
   const std::lock_guard<mutex> held(lock_);
   --stats_.in_use_now;
-  if (!shut_) serve_by(*conn.pooled.host, conn.shared_from_this());
+  --conn.pooled.requests;
+  if (!conn.pooled.lost && !shut_) serve_by(*conn.pooled.host, conn.shared_from_this());
+  leave_host(conn);
 }
 
 void client_pool::lost(client_conn& conn) {
   const std::lock_guard<mutex> held(lock_);
-  if (conn.pooled.host == nullptr) return;  // not even shared yet
+  if (conn.pooled.host == nullptr || conn.pooled.lost) return;  // not even shared yet, or told
   auto& all = conn.pooled.host->shared;
   const auto at = std::ranges::find(all, &conn, [](const auto& c) { return c.get(); });
   if (at == all.end()) return;
-  all.erase(at);
-  one_less(*conn.pooled.host);
+  conn.pooled.lost = true;
+  leave_host(conn);
+  all.erase(at);  // perhaps the last reference but the caller's
 }
 
 /// A place under the limit is free: the next one who still waits for a dial gets it.
@@ -370,10 +382,11 @@ void client_pool::close_idle() {
     const std::lock_guard<mutex> held(lock_);
     for (const auto& [key, host] : hosts_) {
       for (size_t i = host->shared.size(); i-- > 0;) {
-        if (!shut_ && host->shared[i]->busy()) continue;
+        if (!shut_ && host->shared[i]->pooled.requests != 0) continue;
         shared.push_back(std::move(host->shared[i]));
         host->shared.erase(host->shared.begin() + static_cast<std::ptrdiff_t>(i));
-        one_less(*host);
+        shared.back()->pooled.lost = true;
+        leave_host(*shared.back());
       }
       for (const std::shared_ptr<client_conn>& conn : conns(host->idle)) {
         remove_idle(*conn);
@@ -408,7 +421,12 @@ result<net::tls_context> client_pool::tls(tls_purpose purpose) {
   net::tls_config how = options_.tls;
   how.handshake_timeout = options_.timeouts.tls_handshake;
   if (purpose == tls_purpose::proxy) how.server_name.clear();
-  if (how.alpn.empty() || purpose == tls_purpose::proxy) how.alpn = {"http/1.1"};
+  if (how.alpn.empty() || purpose == tls_purpose::proxy) {
+    how.alpn = {"http/1.1"};
+    // One connection for all requests, unless each is to have its own.
+    if (purpose == tls_purpose::server && options_.http2 && options_.keep_alive)
+      how.alpn.insert(how.alpn.begin(), "h2");
+  }
   result<net::tls_context> made = net::tls_context::make(std::move(how));
   if (made) kept = *made;
   return made;

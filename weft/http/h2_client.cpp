@@ -80,11 +80,6 @@ void h2_client_session::wind_up() noexcept {
   flush();
 }
 
-bool h2_client_session::busy() noexcept {
-  const std::scoped_lock hold(lock_);
-  return places_taken_ != 0;
-}
-
 void h2_client_session::suspect() noexcept { closed_to_new_ = true; }
 
 void h2_client_session::on_begin_frame(const frame_head&) {}

@@ -76,7 +76,6 @@ class client_conn : public std::enable_shared_from_this<client_conn>, public rea
   virtual void unreserve() noexcept {}
   /// A multiplexed one: takes no further requests, and ends after those that run.
   virtual void wind_up() noexcept {}
-  [[nodiscard]] virtual bool busy() noexcept { return false; }
 
   /// Armed while it is idle: whatever arrives then ends it.
   void readable() final;
@@ -86,6 +85,9 @@ class client_conn : public std::enable_shared_from_this<client_conn>, public rea
     pool_host* host = nullptr;
     bool idle = false;
     bool reused = false;
+    /// A multiplexed one's: those that run over it; it takes no more of them.
+    size_t requests = 0;
+    bool lost = false;
     net::time_point idle_since;
     std::list<client_conn*>::iterator by_age;
     /// Keeps it alive while its watcher is armed or its goroutine is about to run.

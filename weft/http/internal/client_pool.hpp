@@ -113,6 +113,7 @@ class client_pool : public std::enable_shared_from_this<client_pool> {
   void one_less(pool_host& host);
   [[nodiscard]] bool share(const std::shared_ptr<client_conn>& conn, wanted_conn& w);
   void serve_by(pool_host& host, const std::shared_ptr<client_conn>& conn);
+  void leave_host(client_conn& conn);
   [[nodiscard]] pool_host& host_of(const destination& to);
   void sweep();
 

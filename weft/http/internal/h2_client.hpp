@@ -33,7 +33,6 @@ class h2_client_session final : public h2_session {
   void unreserve() noexcept;
   /// No further requests; ends after those that run.
   void wind_up() noexcept;
-  [[nodiscard]] bool busy() noexcept;
 
   // Under the lock.
   /// Something came since then.
@@ -85,7 +84,6 @@ class h2_client_conn final : public client_conn {
   [[nodiscard]] bool reserve() noexcept override { return session_->reserve(); }
   void unreserve() noexcept override { session_->unreserve(); }
   void wind_up() noexcept override { session_->wind_up(); }
-  [[nodiscard]] bool busy() noexcept override { return session_->busy(); }
   [[nodiscard]] const std::shared_ptr<h2_client_session>& session() const noexcept {
     return session_;
   }
