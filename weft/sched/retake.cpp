@@ -324,10 +324,12 @@ bool claim_stop(machine* self, bool& wait) noexcept {
 
 }  // namespace
 
-void stop_the_world() noexcept {
+bool stop_the_world(bool during_run) noexcept {
   bool wait = false;
-  // One stopper at a time; another one's stop ends after its resize, or when weft::run starts.
+  // One stopper at a time; another one's stop ends after its resize. That of a weft::run which has
+  // ended lasts until the next one starts, which may be never.
   while (!claim_stop(this_machine(), wait)) {
+    if (during_run && sched.main_done.load(seq_cst) != 0) return false;
     if (this_machine()->p != nullptr)
       yield_now();
     else
@@ -340,6 +342,7 @@ void stop_the_world() noexcept {
     kept_lock_scope hold(sched.lock);
     wait = sched.stop_wait > 0;
   }
+  return true;
 }
 
 namespace {

@@ -146,7 +146,7 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
   {
     const section entered(leaf);
     sched.guests.fetch_sub(one_guest_parked, seq_cst);
-    stop_the_world();
+    (void)stop_the_world();
   }
   sched.run_callers.store(0, release);
 }

@@ -380,4 +380,21 @@ TEST(MaxProcs, ChangesWhileGoroutinesRun) {
   });
 }
 
+TEST(MaxProcs, ChangesNothingBetweenRuns) {
+  weft::run({.procs = 2}, [] {});
+  EXPECT_EQ(weft::maxprocs(1), 2);
+  EXPECT_EQ(weft::maxprocs(0), 2);
+  // Also of a thread that asks while runs begin and end.
+  std::atomic<bool> stop{false};
+  std::thread asking([&] {
+    for (int n = 1; !stop; n = n % 4 + 1) (void)weft::maxprocs(n);
+  });
+  for (int i = 0; i < 50; ++i) {
+    weft::run({.procs = 3}, [] { weft::sleep_for(100us); });  // the other thread's turn
+  }
+  stop = true;
+  asking.join();
+  weft::run({.procs = 2}, [] { EXPECT_EQ(weft::maxprocs(0), 2); });
+}
+
 }  // namespace

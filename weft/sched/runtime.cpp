@@ -76,8 +76,9 @@ int maxprocs(int n) {
                   rt::procs_max);
     panic(text);
   }
+  if (rt::sched.run_callers.load(rt::acquire) == 0) return before;
   const rt::section entered(rt::may_park);
-  rt::stop_the_world();
+  if (!rt::stop_the_world(true)) return before;
   const int stopped = static_cast<int>(rt::sched.procs.load(rt::relaxed));
   rt::start_the_world(static_cast<uint32_t>(n));
   return stopped;

@@ -30,7 +30,8 @@ WEFT_API void sleep_until(std::chrono::steady_clock::time_point when) noexcept;
 [[nodiscard]] WEFT_API std::chrono::steady_clock::time_point now() noexcept;
 
 /// Sets how many Ps there are (1..1024) and returns how many there were; n < 1 only asks. Stops
-/// the world shortly. Panics above 1024. Inside weft::sim there is one.
+/// the world shortly. Panics above 1024. Inside weft::sim there is one. Outside of weft::run it
+/// changes nothing: the next run has what its options say.
 WEFT_API int maxprocs(int n);
 
 /// Goroutines that have started and not ended. Approximate while others start and end.

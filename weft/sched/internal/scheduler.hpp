@@ -190,7 +190,8 @@ void guest_ready(goroutine* gp) noexcept;
 int retake(int64_t now) noexcept;
 /// The machine runs no user code without a P any more: it counts as robbed no longer.
 void forget_robbery(machine* mp) noexcept;
-void stop_the_world() noexcept;
+/// True: nobody runs but the caller. `during_run`: gives up, false, once weft::run has ended.
+bool stop_the_world(bool during_run = false) noexcept;
 /// A P that nobody holds counts as stopped. While the world stops.
 void note_stopped(processor* pp) noexcept WEFT_REQUIRES(sched.lock);
 void start_the_world(uint32_t procs) noexcept;
