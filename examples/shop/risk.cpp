@@ -35,7 +35,9 @@ class rules {
       weft::select(weft::after(std::chrono::microseconds(limits.think_us), [] {}),
                    weft::on_done(r.ctx(), [&] { given_up = true; }));
       // Nobody waits for the answer any more.
-      if (given_up) return reply_problem(w, 503, "canceled");
+      if (given_up)
+        return r.ctx().err().timeout() ? reply_problem(w, 504, "risk did not answer in time")
+                                       : reply_problem(w, 503, "canceled");
     }
     (void)weft::http::write_json(w, 200, judge(limits, *asked));
   }
