@@ -79,21 +79,22 @@ TEST(Run, RefusesBadProcs) {
 
 TEST(Go, RunsManyOnEveryNumberOfPs) {
 #if WEFT_TSAN
-  // ThreadSanitizer ends a program with more than 8,128 threads and goroutines at a time.
-  constexpr int alive_max = 4000;
+  // ThreadSanitizer ends a program with more than 8,128 threads and goroutines at a time, and each
+  // takes it a millisecond.
+  constexpr int count = 5000, alive_max = 4000;
 #else
-  constexpr int alive_max = 20000;
+  constexpr int count = 20000, alive_max = 20000;
 #endif
   for (int procs : {1, 2, 4, 8}) {
     std::atomic<int> ran{0};
     weft::run({.procs = procs}, [&] {
-      for (int i = 0; i < 20000; ++i) {
+      for (int i = 0; i < count; ++i) {
         while (i - ran >= alive_max) weft::yield();
         weft::go([&] { ++ran; });
       }
-      while (ran != 20000) weft::yield();
+      while (ran != count) weft::yield();
     });
-    EXPECT_EQ(ran, 20000);
+    EXPECT_EQ(ran, count);
   }
 }
 
