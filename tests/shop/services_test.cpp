@@ -172,9 +172,9 @@ TEST(Shop, AClientThatLeavesEndsTheWorkBehindIt) {
   weft::run([] {
     const world w(50'000, 60'000'000);
     auto [ctx, cancel] = weft::with_cancel(weft::background());
-    auto asking = weft::spawn([&, ctx = ctx] {
+    auto asking = weft::spawn([&w, given = ctx] {
       request r("POST", w.gateway->url() + "/v1/orders", kettle);
-      r.set_context(ctx);
+      r.set_context(given);
       return w.client.send(std::move(r));
     });
     until([&] { return w.risk->server.stats().requests_now == 1; });

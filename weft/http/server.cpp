@@ -44,8 +44,15 @@ result<void> server::listen_and_serve_tls(std::string_view where, net::tls_confi
   return serve(std::move(*on));
 }
 
-result<void> server::shutdown(const context& ctx) const { return state_->shutdown(ctx); }
-void server::close() const { state_->close(); }
+// Whoever serves returns when these begin, and the handle may go with it: they keep the state.
+result<void> server::shutdown(const context& ctx) const {
+  const std::shared_ptr<rt::server_state> kept = state_;
+  return kept->shutdown(ctx);
+}
+void server::close() const {
+  const std::shared_ptr<rt::server_state> kept = state_;
+  kept->close();
+}
 void server::on_shutdown(std::function<void()> f) const { state_->on_shutdown(std::move(f)); }
 const server_options& server::options() const noexcept { return state_->options; }
 
