@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Escapes, and the pairs of a query.
+// Escapes of URLs and HTML, and the pairs of a query.
 #include "weft/http/internal/escape.hpp"
 
 #include <algorithm>
@@ -134,3 +134,33 @@ std::string query_values::encode() const {
 }
 
 }  // namespace weft::http
+
+namespace weft::rt {
+
+std::string html_escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace weft::rt

@@ -10,6 +10,7 @@
 
 #include "weft/base/panic.hpp"
 #include "weft/http/content.hpp"
+#include "weft/http/internal/escape.hpp"
 #include "weft/http/internal/file_tree.hpp"
 
 namespace weft::http {
@@ -65,32 +66,6 @@ void reply_failure(response_writer& w, request& r, const error& why) {
     reply_error(w, 500, "500 internal server error");
   else  // also EXDEV and ELOOP: what is outside does not exist
     not_found(w, r);
-}
-
-std::string html_escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
 }
 
 bool is_hidden(std::string_view path) {
@@ -200,8 +175,8 @@ class tree {
       if (!options_.hidden_files && one.name.starts_with('.')) continue;
       const std::string_view end = one.directory ? "/" : "";
       // "./": a name with a colon would be read as a scheme.
-      page.append("<a href=\"./").append(html_escaped(path_escape(one.name))).append(end);
-      page.append("\">").append(html_escaped(one.name)).append(end).append("</a>\n");
+      page.append("<a href=\"./").append(rt::html_escape(path_escape(one.name))).append(end);
+      page.append("\">").append(rt::html_escape(one.name)).append(end).append("</a>\n");
     }
     page.append("</pre>\n");
     text_content what(page);

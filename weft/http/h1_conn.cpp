@@ -52,7 +52,9 @@ h1_conn::~h1_conn() {
 void h1_conn::start(std::shared_ptr<server_state> server, net::conn made) {
   auto* made_conn = new h1_conn(std::move(server), std::move(made));
   // No goroutine until the first bytes.
-  if (!made_conn->go_idle()) go([made_conn] { made_conn->serve(); });
+  if (made_conn->go_idle()) return;
+  if (made_conn->server().closing() && made_conn->leave_if_silent()) return;
+  go([made_conn] { made_conn->serve(); });
 }
 
 // --- waiting ---
@@ -110,23 +112,23 @@ void h1_conn::wind_up() noexcept {
     (void)stream().set_deadline(1, true, false);
 }
 
-void h1_conn::cut() noexcept { (void)stream().close(); }
-
 void h1_conn::readable() {
   now_doing(doing::other);
   const uint32_t before = phase_.exchange(static_cast<uint32_t>(phase::busy), seq_cst);
   if (before == static_cast<uint32_t>(phase::poked)) {
     server().pass_list();
-    // A request may have come at the last moment: it is not lost.
-    (void)stream().set_deadline(0, true, false);
-    read_until_ = 0;
-    if (stream().watch_readable(*this)) {
-      // Nothing is there. If something comes just now, its goroutine goes on in our place.
-      if (stream().unwatch()) delete this;
-      return;
-    }
+    if (leave_if_silent()) return;
   }
   serve();
+}
+
+bool h1_conn::leave_if_silent() {
+  (void)stream().set_deadline(0, true, false);
+  read_until_ = 0;
+  if (!stream().watch_readable(*this)) return false;
+  // Nothing is there. If something comes just now, its goroutine goes on in our place.
+  if (stream().unwatch()) delete this;
+  return true;
 }
 
 // --- serving ---
@@ -141,8 +143,8 @@ h1_conn::outcome h1_conn::shake_hands() {
   }
   const auto state = net::tls_state(conn_);
   if (!state || state->alpn != "h2" || !server().options.http2) return outcome::next;
-  successor_ = std::make_unique<successor>(h2_conn::make(shared_server(), conn_, true, this),
-                                           std::string());
+  successor_ =
+      std::make_unique<successor>(h2_conn::make(shared_server(), conn_, true, this), std::string());
   return outcome::gone;
 }
 

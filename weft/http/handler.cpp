@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "weft/http/internal/escape.hpp"
 #include "weft/http/internal/limited_body.hpp"
 #include "weft/http/server.hpp"
 #include "weft/http/status.hpp"
@@ -40,42 +41,13 @@ void not_found(response_writer& w, request&) { reply_error(w, 404, "404 page not
 
 namespace {
 
-std::string html_escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 /// Bytes that may not stand in a URL are escaped; escapes are left alone.
 std::string escape_rest(std::string_view where) {
-  static constexpr char digits[] = "0123456789ABCDEF";
   std::string out;
   for (const char c : where) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte <= 0x20 || byte >= 0x7F || c == '"' || c == '<' || c == '>' || c == '\\') {
-      out += '%';
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
+      rt::append_escape(out, c);
     } else {
       out += c;
     }
@@ -111,8 +83,8 @@ void redirect(response_writer& w, request& r, std::string_view where, int status
   if (with_text && !has_type) w.headers().set("Content-Type", "text/html; charset=utf-8");
   w.write_head(status);
   if (r.method == "GET" && !has_type)
-    (void)w.write("<a href=\"" + html_escape(target) + "\">" + std::string(status_text(status)) +
-                  "</a>.\n\n");
+    (void)w.write("<a href=\"" + rt::html_escape(target) + "\">" +
+                  std::string(status_text(status)) + "</a>.\n\n");
 }
 
 handler limit_body(handler inner, uint64_t bytes_max) {

@@ -2,27 +2,12 @@
 // Fields of a message in two blocks of memory.
 #include "weft/http/header.hpp"
 
-#include <array>
-
 #include "weft/base/panic.hpp"
+#include "weft/http/internal/h1_framing.hpp"
 
 namespace weft::http {
 
 namespace {
-
-constexpr char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-/// tchar of RFC 9110 5.6.2.
-constexpr std::array<bool, 256> token_bytes = [] {
-  std::array<bool, 256> out{};
-  for (int c = '0'; c <= '9'; ++c) out[static_cast<size_t>(c)] = true;
-  for (int c = 'a'; c <= 'z'; ++c) out[static_cast<size_t>(c)] = true;
-  for (int c = 'A'; c <= 'Z'; ++c) out[static_cast<size_t>(c)] = true;
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) out[static_cast<size_t>(c)] = true;
-  return out;
-}();
 
 bool forbidden_in_value(char c) noexcept {
   const auto byte = static_cast<unsigned char>(c);
@@ -38,17 +23,10 @@ std::string_view trim(std::string_view text) noexcept {
 }  // namespace
 
 bool equal_fold(std::string_view a, std::string_view b) noexcept {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i)
-    if (lower(a[i]) != lower(b[i])) return false;
-  return true;
+  return rt::h1::same_but_case(a, b);
 }
 
-bool is_token(std::string_view text) noexcept {
-  for (const char c : text)
-    if (!token_bytes[static_cast<unsigned char>(c)]) return false;
-  return !text.empty();
-}
+bool is_token(std::string_view text) noexcept { return rt::h1::is_token(text); }
 
 std::optional<std::string_view> header::find(std::string_view name) const noexcept {
   for (const place& at : fields_) {

@@ -254,8 +254,13 @@ result<void> server_state::shutdown(const context& ctx) {
 void server_state::close() {
   closing_.store(1, seq_cst);
   close_listeners();
-  const std::scoped_lock hold(lock_);
-  for (server_connection* c = first_; c != nullptr; c = c->next_) c->cut();
+  std::vector<net::conn> all;
+  {
+    const std::scoped_lock hold(lock_);
+    for (server_connection* c = first_; c != nullptr; c = c->next_) all.push_back(c->wire());
+  }
+  // Without the lock: TLS says goodbye, and waits a little for who does not listen.
+  for (const net::conn& wire : all) (void)wire.close();
 }
 
 void server_state::on_shutdown(std::function<void()> f) {

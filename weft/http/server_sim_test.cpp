@@ -133,4 +133,20 @@ TEST(ServerSim, ShutdownAmongRequests) {
   });
 }
 
+/// Also those that are accepted at that very moment.
+TEST(ServerSim, SilentConnectionsDoNotHoldUpShutdown) {
+  weft::sim_testing::explore([] {
+    service s({.handler = hello});
+    weft::wait_group clients;
+    for (int i = 0; i < 3; ++i)
+      clients.go([&] {
+        if (const auto dialed = weft::net::dial_in_memory(s.on)) (void)read_to_end(*dialed);
+      });
+    const auto begun = weft::now();
+    require(s.made.shutdown(weft::background()).has_value(), "shutdown");
+    clients.wait();
+    require(weft::now() - begun < 1s, "a silent connection was waited for");
+  });
+}
+
 }  // namespace

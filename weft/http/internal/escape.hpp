@@ -65,6 +65,9 @@ inline void append_escape(std::string& to, char c) {
   to += digits[byte & 15];
 }
 
+/// For text and attributes of HTML.
+[[nodiscard]] std::string html_escape(std::string_view text);
+
 inline void append_escaped(std::string& to, std::string_view text, url_place place) {
   for (const char c : text) {
     if (url_byte_fits(c, place))

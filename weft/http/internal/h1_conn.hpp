@@ -5,7 +5,7 @@
 //   busy      bytes came: a goroutine takes an h1_work, serves what is there, and goes
 //
 // Only the goroutine that serves touches the object, but for phase_, by which shutdown() finds out
-// whether it is idle, and the stream, which cut() closes.
+// whether it is idle, and the stream, which close() closes.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,7 @@ class h1_conn final : public server_connection,
 
   // server_connection
   void wind_up() noexcept override;
-  void cut() noexcept override;
+  net::conn wire() const override { return conn_; }
 
   // read_watcher
   void readable() override;
@@ -80,6 +80,9 @@ class h1_conn final : public server_connection,
   void serve();
   /// True: it waits without us, and this object is not ours any more.
   [[nodiscard]] bool go_idle();
+  /// While the server closes: a request that came at the last moment is not lost. True: there is
+  /// none, and this object is gone, or another goroutine's.
+  [[nodiscard]] bool leave_if_silent();
   [[nodiscard]] outcome serve_one(h1_work& work);
   [[nodiscard]] outcome read_head(h1_work& work);
   /// Over TLS, before the first request: shakes hands. gone: HTTP/2 was agreed upon; end: no

@@ -63,7 +63,7 @@ class h2_conn final : public h2_session, public server_connection {
 
   // server_connection
   void wind_up() noexcept override;
-  void cut() noexcept override { (void)stream().close(); }
+  net::conn wire() const override { return connection(); }
 
   // For requests.
   [[nodiscard]] server_state& state() const noexcept { return server(); }

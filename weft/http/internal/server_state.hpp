@@ -29,8 +29,8 @@ class server_connection {
   /// shutdown(): end if idle, else after what is in flight. Under the list's lock: does not park
   /// for long and does not destroy.
   virtual void wind_up() noexcept = 0;
-  /// close(): the connection is cut. As wind_up().
-  virtual void cut() noexcept = 0;
+  /// What close() cuts.
+  [[nodiscard]] virtual net::conn wire() const = 0;
 
  protected:
   explicit server_connection(std::shared_ptr<server_state> of) noexcept;
