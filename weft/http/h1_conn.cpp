@@ -95,13 +95,6 @@ bool h1_conn::go_idle() {
   // seq_cst: shutdown() sets closing() and then looks at phases.
   phase_.store(static_cast<uint32_t>(phase::idle), seq_cst);
   if (!server().closing() && stream().watch_readable(*this)) return true;
-  uint32_t idle = static_cast<uint32_t>(phase::idle);
-  if (!phase_.compare_exchange(idle, static_cast<uint32_t>(phase::busy), seq_cst, seq_cst)) {
-    // Poked: shutdown() sets a deadline in the past just now, or has.
-    server().pass_list();
-    phase_.store(static_cast<uint32_t>(phase::busy), relaxed);
-    read_until_ = -1;
-  }
   now_doing(doing::other);
   return false;
 }
@@ -114,17 +107,27 @@ void h1_conn::wind_up() noexcept {
 
 void h1_conn::readable() {
   now_doing(doing::other);
-  const uint32_t before = phase_.exchange(static_cast<uint32_t>(phase::busy), seq_cst);
-  if (before == static_cast<uint32_t>(phase::poked)) {
-    server().pass_list();
-    if (leave_if_silent()) return;
-  }
   serve();
 }
 
-bool h1_conn::leave_if_silent() {
+bool h1_conn::poked() const noexcept {
+  return phase_.load(seq_cst) == static_cast<uint32_t>(phase::poked);
+}
+
+void h1_conn::turn_busy() {
+  const uint32_t before = phase_.exchange(static_cast<uint32_t>(phase::busy), seq_cst);
+  if (before == static_cast<uint32_t>(phase::poked)) forget_poke();
+}
+
+/// shutdown() sets a deadline in the past just now, or has.
+void h1_conn::forget_poke() {
+  server().pass_list();
   (void)stream().set_deadline(0, true, false);
   read_until_ = 0;
+}
+
+bool h1_conn::leave_if_silent() {
+  forget_poke();
   if (!stream().watch_readable(*this)) return false;
   // Nothing is there. If something comes just now, its goroutine goes on in our place.
   if (stream().unwatch()) delete this;
@@ -136,13 +139,14 @@ bool h1_conn::leave_if_silent() {
 h1_conn::outcome h1_conn::shake_hands() {
   if (!fresh_ || shaken_ || !secure()) return outcome::next;
   shaken_ = true;
+  turn_busy();
   if (const auto agreed = net::handshake(conn_, background()); !agreed) {
     server().count.bad_requests.fetch_add(1, relaxed);
     // Scanners and those who give up are every day's business, and would fill the log.
     return outcome::end;
   }
   const auto state = net::tls_state(conn_);
-  if (!state || state->alpn != "h2" || !server().options.http2) return outcome::next;
+  if (!state || state->alpn != "h2" || !server().options.http2) return outcome::rest;
   successor_ =
       std::make_unique<successor>(h2_conn::make(shared_server(), conn_, true, this), std::string());
   return outcome::gone;
@@ -150,21 +154,18 @@ h1_conn::outcome h1_conn::shake_hands() {
 
 void h1_conn::serve() {
   outcome end = shake_hands();
-  while (end == outcome::next) {
-    {
-      auto work = server().works.borrow();
-      do {
-        end = serve_one(*work);
-      } while (end == outcome::next);
-      work->trim();
-    }
-    if (end != outcome::rest) break;
-    if (server().closing()) {
-      end = outcome::end;
-    } else {
+  for (;;) {
+    if (end == outcome::rest) {
       if (go_idle()) return;
+      if (server().closing() && leave_if_silent()) return;
       end = outcome::next;
     }
+    if (end != outcome::next) break;
+    auto work = server().works.borrow();
+    do {
+      end = serve_one(*work);
+    } while (end == outcome::next);
+    work->trim();
   }
   if (end == outcome::linger) linger();
   if (end != outcome::gone) (void)stream().close();
@@ -202,11 +203,13 @@ h1_conn::outcome h1_conn::read_head(h1_work& work) {
     }
     const result<size_t> got = fill(work);
     if (!got) {
+      if (work.in.empty() && poked()) return outcome::rest;
       const bool slow = got.error().timeout() && !work.in.empty();
       return slow ? refuse(work, {408, "the request's head took longer than timeouts.read_header"})
                   : outcome::end;
     }
     if (*got == 0) return outcome::end;
+    if (work.in.size() == *got) turn_busy();
     fresh_ = false;
   }
 }

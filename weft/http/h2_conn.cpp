@@ -109,7 +109,7 @@ std::shared_ptr<h2_conn> h2_conn::make(std::shared_ptr<server_state> server, net
                                        bool secure, server_connection* instead_of) {
   std::shared_ptr<h2_conn> c = create(std::move(server), std::move(made), secure);
   c->submit_settings();
-  c->join_list(instead_of);
+  c->enlist(instead_of);
   return c;
 }
 
@@ -127,6 +127,9 @@ std::shared_ptr<h2_conn> h2_conn::make_upgraded(std::shared_ptr<server_state> se
                                static_cast<h2_stream*>(request.get())) != 0)
     return nullptr;
   c->submit_settings();
+  // Before there is anybody who could send a frame.
+  (void)made.write(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
   {
     const std::scoped_lock hold(c->lock_);
     request->begin(1);
@@ -134,10 +137,14 @@ std::shared_ptr<h2_conn> h2_conn::make_upgraded(std::shared_ptr<server_state> se
     c->last_id_ = 1;
     c->headers_complete(*request.release());
   }
-  c->join_list(instead_of);
-  (void)made.write(
-      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+  c->enlist(instead_of);
   return c;
+}
+
+void h2_conn::enlist(server_connection* instead_of) {
+  join_list(instead_of);
+  // shutdown() may have gone through the list before.
+  if (state().closing()) wind_up();
 }
 
 void h2_conn::serve(std::string_view read_ahead) {

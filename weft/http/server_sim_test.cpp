@@ -149,4 +149,35 @@ TEST(ServerSim, SilentConnectionsDoNotHoldUpShutdown) {
   });
 }
 
+/// Nor do those that are turning idle.
+TEST(ServerSim, AnsweredConnectionsDoNotHoldUpShutdown) {
+  weft::sim_testing::explore([] {
+    service s({.handler = hello});
+    weft::wait_group clients;
+    weft::wait_group answered;
+    for (int i = 0; i < 3; ++i) {
+      answered.add(1);
+      clients.go([&] {
+        const auto dialed = weft::net::dial_in_memory(s.on);
+        require(dialed.has_value(), "dialed");
+        std::string answer;
+        char piece[256];
+        (void)dialed->write(get);
+        while (!answer.ends_with("hello")) {
+          const auto got = dialed->read(std::span<char>(piece));
+          require(got && *got != 0, "an answer");
+          answer.append(piece, *got);
+        }
+        answered.done();
+        require(read_to_end(*dialed).empty(), "closed");
+      });
+    }
+    answered.wait();
+    const auto begun = weft::now();
+    require(s.made.shutdown(weft::background()).has_value(), "shutdown");
+    clients.wait();
+    require(weft::now() - begun < 1s, "an idle connection was waited for");
+  });
+}
+
 }  // namespace

@@ -243,25 +243,25 @@ void net_fd::watched(poll_watcher* self) {
   told.readable();
 }
 
-/// Under the read turn; gives it back unless the watcher is armed.
+/// Under the read turn, which is the watcher's from then on. False: an event came first.
 bool net_fd::arm(read_watcher& watcher) {
   run = watched;
   told_ = &watcher;
   race_release(static_cast<poll_watcher*>(this));
-  if (poll_watch(pd_, *this)) return true;
-  drained_ = false;
-  leave(fd_side::read);
-  return false;
+  return poll_watch(pd_, *this);
 }
 
 bool net_fd::watch_readable(read_watcher& watcher) {
   if (!turns_.lock(fd_side::read)) return false;
-  bool pending = poll_hangup(pd_);
-  if (!pending && !drained_) {
+  // Ends: a round in vain has taken an event. It may be that of bytes read long ago.
+  while (!poll_hangup(pd_)) {
     // Peeked after the reset: what comes later makes an event.
-    pending = poll_reset(pd_, poll_mode::read) != poll_result::ready || sys::has_input(fd_);
+    if (!drained_ &&
+        (poll_reset(pd_, poll_mode::read) != poll_result::ready || sys::has_input(fd_)))
+      break;
+    if (arm(watcher)) return true;
+    drained_ = false;
   }
-  if (!pending) return arm(watcher);
   drained_ = false;
   leave(fd_side::read);
   return false;
@@ -271,7 +271,7 @@ bool net_fd::watch_hangup(read_watcher& watcher) {
   if (!turns_.lock(fd_side::read)) return false;
   bool gone = poll_reset(pd_, poll_mode::read) != poll_result::ready;
   gone = gone || poll_hangup(pd_) || sys::peer_gone(fd_);
-  if (!gone) return arm(watcher);
+  if (!gone && arm(watcher)) return true;
   drained_ = false;
   leave(fd_side::read);
   return false;

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A server's connection while it speaks HTTP/1. It deletes itself at its end.
 //
-//   idle      no goroutine, no buffers: netpoll has this object as its watcher
-//   busy      bytes came: a goroutine takes an h1_work, serves what is there, and goes
+//   idle      no byte of a request was read. Nearly always no goroutine and no buffers: netpoll has
+//             this object as its watcher
+//   busy      bytes came: a goroutine with an h1_work serves what is there, and goes
+//   poked     shutdown() found it idle, and whoever waits for bytes finds a deadline that has
+//   passed
 //
 // Only the goroutine that serves touches the object, but for phase_, by which shutdown() finds out
-// whether it is idle, and the stream, which close() closes.
+// whether it is idle, and the stream, which close() closes. It turns busy with the first bytes and
+// not with the wake-up: netpoll may wake for nothing, and whoever reads then in vain must be found.
 #pragma once
 
 #include <cstdint>
@@ -80,13 +84,16 @@ class h1_conn final : public server_connection,
   void serve();
   /// True: it waits without us, and this object is not ours any more.
   [[nodiscard]] bool go_idle();
+  [[nodiscard]] bool poked() const noexcept;
+  void turn_busy();
+  void forget_poke();
   /// While the server closes: a request that came at the last moment is not lost. True: there is
   /// none, and this object is gone, or another goroutine's.
   [[nodiscard]] bool leave_if_silent();
   [[nodiscard]] outcome serve_one(h1_work& work);
   [[nodiscard]] outcome read_head(h1_work& work);
   /// Over TLS, before the first request: shakes hands. gone: HTTP/2 was agreed upon; end: no
-  /// agreement; else next.
+  /// agreement; rest: HTTP/1 it is; next: nothing to do.
   [[nodiscard]] outcome shake_hands();
   /// If the client speaks HTTP/2 from the start: gone; more bytes are wanted: rest; else next.
   [[nodiscard]] outcome match_h2(h1_work& work);

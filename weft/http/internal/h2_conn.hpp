@@ -80,6 +80,8 @@ class h2_conn final : public h2_session, public server_connection {
   friend class h2_request;
   h2_conn(std::shared_ptr<server_state> server, net::conn made, bool secure);
   ~h2_conn() override;
+  /// Joins the server's list; a server that closes has it wind up.
+  void enlist(server_connection* instead_of);
   static std::shared_ptr<h2_conn> create(std::shared_ptr<server_state> server, net::conn made,
                                          bool secure);
   void submit_settings();
