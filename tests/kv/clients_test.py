@@ -87,6 +87,8 @@ class Clients(unittest.TestCase):
     def setUp(self):
         self.c = self.kv.client()
         self.c.do("FLUSHALL")
+        # Tests count clients: those of the test before must have gone.
+        wait_for("only this client is there", lambda: client_count(self.c) == 1)
 
     def tearDown(self):
         self.c.close()
