@@ -216,15 +216,15 @@ TEST(load, each_request_has_its_own_timeout) {
     const tiny_server server([](const weft::net::conn& c) {
       weft::net::buffered_reader from(c);
       while (read_request(from)) {
-        weft::sleep_for(30ms);
+        weft::sleep_for(60ms);
         if (!c.write(ok)) return;
       }
     });
-    load::options how = options_for(server, 20);
+    load::options how = options_for(server, 40);
     how.connections = 1;
-    how.timeout = 400ms;  // less than the 600 ms that all take together
+    how.timeout = 2s;  // less than the 2.4 s that all take together
     const load::tally t = run(how);
-    EXPECT_EQ(t.responses, 20U);
+    EXPECT_EQ(t.responses, 40U);
     EXPECT_EQ(t.failed(), 0U);
   });
 }
