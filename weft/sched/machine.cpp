@@ -112,9 +112,13 @@ int start_thread_for(processor* pp, bool spinning) noexcept {
   machine* mp = make_machine();
   mp->spinning = spinning;
   mp->next_p = pp;
+  int64_t since = sched.refused_since.load(relaxed);
   const int error = os::start_thread(machine_main, mp, g0_stack_bytes, "weft");
   if (error == 0) {
-    sched.refused_since.store(0, relaxed);
+    // The time begins anew. Only the monitor forgets it: the new thread may have run, blocked and
+    // been refused another one by now.
+    if (since != 0)
+      (void)sched.refused_since.compare_exchange(since, os::monotonic_ns(), relaxed, relaxed);
     return 0;
   }
   sched.machine_count.fetch_sub(1, relaxed);
@@ -178,7 +182,9 @@ void retry_refused_start(int64_t now) noexcept {
   const int64_t since = sched.refused_since.load(acquire);  // partner: give_up_start()
   if (since == 0) return;
   if (sched.global_len.load(relaxed) == 0) {
-    sched.refused_since.store(0, relaxed);
+    // Under the lock, as it is set: one that is refused just now, with work, is not forgotten.
+    kept_lock_scope hold(sched.lock);
+    if (sched.global.count() == 0) sched.refused_since.store(0, relaxed);
     return;
   }
   if (sched.idle_p_count.load(relaxed) == 0) return;
