@@ -146,6 +146,7 @@ class broken_pipe final : public rt::stream {
   bool watch_hangup(rt::read_watcher& w) override { return to_->watch_hangup(w); }
   bool unwatch() override { return to_->unwatch(); }
   bool hung_up() override { return to_->hung_up(); }
+  bool has_input() override { return to_->has_input(); }
   result<void> close() override { return to_->close(); }
   result<void> shut_down(int how) override { return to_->shut_down(how); }
   result<void> set_deadline(int64_t when, bool read, bool write) override {

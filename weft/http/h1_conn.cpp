@@ -107,6 +107,8 @@ void h1_conn::wind_up() noexcept {
 
 void h1_conn::readable() {
   now_doing(doing::other);
+  // Over TLS too: a handshake with a client that says nothing would take its whole limit.
+  if (server().closing() && leave_if_silent()) return;
   serve();
 }
 
@@ -128,9 +130,10 @@ void h1_conn::forget_poke() {
 
 bool h1_conn::leave_if_silent() {
   forget_poke();
-  if (!stream().watch_readable(*this)) return false;
-  // Nothing is there. If something comes just now, its goroutine goes on in our place.
-  if (stream().unwatch()) delete this;
+  // Looked at, not watched: who takes a watcher out again may find that of another goroutine, which
+  // goes on with this object.
+  if (stream().has_input()) return false;
+  delete this;
   return true;
 }
 

@@ -289,6 +289,13 @@ bool net_fd::unwatch() {
   return taken;
 }
 
+bool net_fd::has_input() {
+  if (!turns_.incref()) return true;
+  const bool pending = poll_hangup(pd_) || sys::has_input(fd_);
+  release();
+  return pending;
+}
+
 bool net_fd::hung_up() {
   if (!turns_.incref()) return true;
   const bool gone = poll_hangup(pd_) || sys::peer_gone(fd_);

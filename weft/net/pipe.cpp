@@ -249,6 +249,7 @@ class pipe_end final : public stream {
   bool watch_hangup(read_watcher& watcher) override;
   bool unwatch() override;
   bool hung_up() override;
+  bool has_input() override;
   result<void> close() override {
     if (!end()) return pipe_failure("close", net::closed);
     return {};
@@ -393,6 +394,13 @@ bool pipe_end::unwatch() {
   const section s;
   const lock_scope hold(in_.lock);
   return std::exchange(in_.reader.watcher, nullptr) != nullptr;
+}
+
+bool pipe_end::has_input() {
+  const section s;
+  const lock_scope hold(in_.lock);
+  return in_.reader.closed || in_.reader.shut || in_.count != 0 || in_.shown_bytes != 0 ||
+         peer_has_ended();
 }
 
 bool pipe_end::hung_up() {

@@ -421,6 +421,12 @@ bool tls_stream::scout_ahead(bool bytes_below) {
   return false;
 }
 
+bool tls_stream::has_input() {
+  const in_use used(*this);
+  const bool bytes_below = below_->has_input();
+  return handshaken() ? scout_ahead(bytes_below) : bytes_below;
+}
+
 bool tls_stream::unwatch() {
   const in_use used(*this);
   watch_state expected = watch_state::armed;

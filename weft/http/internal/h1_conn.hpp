@@ -4,8 +4,7 @@
 //   idle      no byte of a request was read. Nearly always no goroutine and no buffers: netpoll has
 //             this object as its watcher
 //   busy      bytes came: a goroutine with an h1_work serves what is there, and goes
-//   poked     shutdown() found it idle, and whoever waits for bytes finds a deadline that has
-//   passed
+//   poked     shutdown() found it idle: whoever waits for bytes finds a deadline in the past
 //
 // Only the goroutine that serves touches the object, but for phase_, by which shutdown() finds out
 // whether it is idle, and the stream, which close() closes. It turns busy with the first bytes and
@@ -88,7 +87,7 @@ class h1_conn final : public server_connection,
   void turn_busy();
   void forget_poke();
   /// While the server closes: a request that came at the last moment is not lost. True: there is
-  /// none, and this object is gone, or another goroutine's.
+  /// none, and this object is gone. Nothing is armed.
   [[nodiscard]] bool leave_if_silent();
   [[nodiscard]] outcome serve_one(h1_work& work);
   [[nodiscard]] outcome read_head(h1_work& work);

@@ -51,6 +51,7 @@ class net_fd final : public stream, public acceptor, private poll_watcher {
   [[nodiscard]] bool watch_hangup(read_watcher& watcher) override;
   [[nodiscard]] bool unwatch() override;
   [[nodiscard]] bool hung_up() override;
+  [[nodiscard]] bool has_input() override;
   [[nodiscard]] result<std::shared_ptr<stream>> accept() override;
   /// Waits until poll(2) finds that side ready: for files that others read. Ends at the deadline
   /// (0: none) or with the context (null: none); neither is left behind.

@@ -56,6 +56,9 @@ class WEFT_API stream {
   [[nodiscard]] virtual bool unwatch() = 0;
   /// The peer has ended the connection, or there is an error. Takes no data. Does not park.
   [[nodiscard]] virtual bool hung_up() = 0;
+  /// A read would not wait: bytes, an end or an error. Takes no data, looks at no deadline, arms
+  /// nothing. Does not park for long. Nobody may read at the same time.
+  [[nodiscard]] virtual bool has_input() = 0;
 
   [[nodiscard]] virtual result<void> close() = 0;
   /// SHUT_RD, SHUT_WR or SHUT_RDWR.

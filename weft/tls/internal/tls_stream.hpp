@@ -63,6 +63,7 @@ class tls_stream final : public stream, public std::enable_shared_from_this<tls_
   }
   [[nodiscard]] bool unwatch() override;
   [[nodiscard]] bool hung_up() override { return below_->hung_up(); }
+  [[nodiscard]] bool has_input() override;
   [[nodiscard]] result<void> close() override;
   [[nodiscard]] result<void> shut_down(int how) override;
   [[nodiscard]] result<void> set_deadline(int64_t when_ns, bool read, bool write) override;
