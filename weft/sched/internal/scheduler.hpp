@@ -68,7 +68,7 @@ struct scheduler {
   atomic<int32_t> robbed_computing{0};
   atomic<int32_t> robbed_blocked{0};
   // Since when threads are refused while goroutines wait (0: they are not), and the last errno.
-  // Set, and forgotten by sysmon when nobody waits, under `lock`; a start that succeeds moves it on.
+  // Set, and forgotten by sysmon when nobody waits, under `lock`; a start that succeeds moves it.
   atomic<int64_t> refused_since{0};
   atomic<int32_t> refused_errno{0};
   size_t stack_bytes = 0;  // default slot size
