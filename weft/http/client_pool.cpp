@@ -54,8 +54,21 @@ bool client_pool::arm(client_conn& conn) {
 
 /// False: its watcher's goroutine is about to find it, and closes it.
 bool client_pool::disarm(client_conn& conn) {
-  if (!conn.wire().stream()->unwatch()) return false;
-  conn.pooled.armed.reset();
+  if (!conn.wire().stream()->unwatch()) {
+    conn.pooled.left_to_watcher = true;
+    return false;
+  }
+  if (conn.pooled.overtaken == 0) conn.pooled.armed.reset();
+  return true;
+}
+
+/// For a next request. False: as disarm(). An event of bytes that were read long ago may start the
+/// watcher's goroutine, and whoever comes before it finds a connection in good order.
+bool client_pool::taken_out(client_conn& conn) {
+  if (disarm(conn)) return true;
+  if (conn.wire().stream()->has_input()) return false;
+  conn.pooled.left_to_watcher = false;
+  ++conn.pooled.overtaken;
   return true;
 }
 
@@ -86,7 +99,7 @@ std::shared_ptr<client_conn> client_pool::take_idle(pool_host& host, http::got_c
   for (size_t at = host.idle.size(); at-- > 0;) {
     std::shared_ptr<client_conn> conn = host.idle[at];
     remove_idle(*conn);
-    if (!disarm(*conn)) continue;
+    if (!taken_out(*conn)) continue;
     const std::chrono::nanoseconds idle = now - conn->pooled.idle_since;
     // The timer may be late: nothing this old is trusted.
     if (options_.timeouts.idle_conn.count() > 0 && idle >= options_.timeouts.idle_conn) {
@@ -340,7 +353,7 @@ error client_pool::put_idle(const std::shared_ptr<client_conn>& conn) {
         ++stats_.idle_now;
         --stats_.in_use_now;
       } else {
-        conn->pooled.armed.reset();
+        if (conn->pooled.overtaken == 0) conn->pooled.armed.reset();
         why = dead_when_put;
       }
     }
@@ -363,6 +376,12 @@ void client_pool::woken(client_conn& conn) {
   std::shared_ptr<client_conn> kept;
   {
     const std::lock_guard<mutex> held(lock_);
+    if (conn.pooled.overtaken > 0) {
+      --conn.pooled.overtaken;
+      const bool more_to_come = conn.pooled.idle || conn.pooled.left_to_watcher;
+      if (conn.pooled.overtaken == 0 && !more_to_come) kept = std::move(conn.pooled.armed);
+      return;
+    }
     // It may have been taken off the lists already, by who came too late to disarm it.
     if (conn.pooled.idle) {
       if (arm(conn)) return;  // told for nothing

@@ -128,37 +128,20 @@ TEST(http_client_retry, never_on_a_fresh_connection) {
 }
 
 /// Fails every write after the first answer, as a connection does whose reset has come.
-class broken_pipe final : public rt::stream {
+class broken_pipe final : public passing_stream {
  public:
-  explicit broken_pipe(std::shared_ptr<rt::stream> to) : to_(std::move(to)) {}
+  using passing_stream::passing_stream;
   result<size_t> read(void* to, size_t bytes) override {
     answered_ = true;
-    return to_->read(to, bytes);
+    return passing_stream::read(to, bytes);
   }
   result<size_t> write(const void* from, size_t bytes) override {
     if (answered_)
       return fail(error(std::make_error_code(std::errc::broken_pipe), "write: broken pipe"));
-    return to_->write(from, bytes);
+    return passing_stream::write(from, bytes);
   }
-  result<void> wait_readable() override { return to_->wait_readable(); }
-  bool wait_hangup() override { return to_->wait_hangup(); }
-  bool watch_readable(rt::read_watcher& w) override { return to_->watch_readable(w); }
-  bool watch_hangup(rt::read_watcher& w) override { return to_->watch_hangup(w); }
-  bool unwatch() override { return to_->unwatch(); }
-  bool hung_up() override { return to_->hung_up(); }
-  bool has_input() override { return to_->has_input(); }
-  result<void> close() override { return to_->close(); }
-  result<void> shut_down(int how) override { return to_->shut_down(how); }
-  result<void> set_deadline(int64_t when, bool read, bool write) override {
-    return to_->set_deadline(when, read, write);
-  }
-  result<void> set_option(int, int, int) override { return {}; }
-  int native() const noexcept override { return -1; }
-  const net::address& local() const noexcept override { return to_->local(); }
-  const net::address& remote() const noexcept override { return to_->remote(); }
 
  private:
-  std::shared_ptr<rt::stream> to_;
   bool answered_ = false;
 };
 
@@ -332,6 +315,53 @@ TEST(http_client_pool, many_hosts) {
     }
     EXPECT_EQ(c.stats().reuses, 7u);
     EXPECT_EQ(c.stats().idle_now, 10u);
+  });
+}
+
+/// Its watcher's goroutine was started for nothing, and comes too late: as when the event of bytes
+/// that are read already is delivered after the connection was put back.
+class late_watch final : public passing_stream, public rt::read_watcher {
+ public:
+  explicit late_watch(std::shared_ptr<rt::stream> to, int& late)
+      : passing_stream(std::move(to)), late_(late) {}
+  bool watch_readable(rt::read_watcher& w) override {
+    told_ = &w;
+    return passing_stream::watch_readable(*this);
+  }
+  void readable() override { told_->readable(); }
+  bool unwatch() override {
+    if (!passing_stream::unwatch()) return false;
+    ++late_;
+    weft::go([told = told_, &late = late_] {
+      for (int i = 0; i < 7 * late; ++i) weft::yield();
+      told->readable();
+      --late;
+    });
+    return false;
+  }
+
+ private:
+  rt::read_watcher* told_ = nullptr;
+  int& late_;
+};
+
+TEST(http_client_pool, a_watcher_told_for_nothing_costs_no_connection) {
+  weft::run(weft::options{.procs = 1}, [] {
+    int late = 0;
+    {
+      script_server server(echo);
+      client_options options;
+      options.dial = [&](const context& ctx, std::string_view where) -> result<net::conn> {
+        result<net::conn> c = net::dial(ctx, "tcp", where);
+        if (!c) return c;
+        return net::conn(std::make_shared<late_watch>(c->stream(), late));
+      };
+      const client c(options);
+      for (int i = 0; i < 50; ++i) EXPECT_EQ(text_of(c.get(bg, server.url())), "GET / HTTP/1.1|");
+      EXPECT_EQ(c.stats().dials, 1u);
+      EXPECT_EQ(c.stats().reuses, 49u);
+    }
+    until([&] { return late == 0; });  // the last one has nothing left to touch
   });
 }
 

@@ -12,6 +12,7 @@
 #include "weft/http/client.hpp"
 #include "weft/http/header.hpp"
 #include "weft/net/buffered.hpp"
+#include "weft/net/internal/stream.hpp"
 #include "weft/net/net.hpp"
 #include "weft/sched/runtime.hpp"
 #include "weft/sched/task.hpp"
@@ -24,6 +25,33 @@ template <class F>
 void until(F condition) {
   while (!condition()) weft::yield();
 }
+
+/// For streams that differ from another in a little.
+class passing_stream : public rt::stream {
+ public:
+  explicit passing_stream(std::shared_ptr<rt::stream> to) : to_(std::move(to)) {}
+  result<size_t> read(void* to, size_t bytes) override { return to_->read(to, bytes); }
+  result<size_t> write(const void* from, size_t bytes) override { return to_->write(from, bytes); }
+  result<void> wait_readable() override { return to_->wait_readable(); }
+  bool wait_hangup() override { return to_->wait_hangup(); }
+  bool watch_readable(rt::read_watcher& w) override { return to_->watch_readable(w); }
+  bool watch_hangup(rt::read_watcher& w) override { return to_->watch_hangup(w); }
+  bool unwatch() override { return to_->unwatch(); }
+  bool hung_up() override { return to_->hung_up(); }
+  bool has_input() override { return to_->has_input(); }
+  result<void> close() override { return to_->close(); }
+  result<void> shut_down(int how) override { return to_->shut_down(how); }
+  result<void> set_deadline(int64_t when, bool read, bool write) override {
+    return to_->set_deadline(when, read, write);
+  }
+  result<void> set_option(int, int, int) override { return {}; }
+  int native() const noexcept override { return -1; }
+  const net::address& local() const noexcept override { return to_->local(); }
+  const net::address& remote() const noexcept override { return to_->remote(); }
+
+ private:
+  std::shared_ptr<rt::stream> to_;
+};
 
 struct seen_request {
   std::string line;

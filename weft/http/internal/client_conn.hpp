@@ -90,7 +90,11 @@ class client_conn : public std::enable_shared_from_this<client_conn>, public rea
     bool lost = false;
     net::time_point idle_since;
     std::list<client_conn*>::iterator by_age;
-    /// Keeps it alive while its watcher is armed or its goroutine is about to run.
+    /// Goroutines of its watcher that are yet to run and have nothing to say: see taken_out().
+    size_t overtaken = 0;
+    /// Off the lists, and a goroutine of its watcher is to close it.
+    bool left_to_watcher = false;
+    /// Keeps it alive while its watcher is armed or a goroutine of it is about to run.
     std::shared_ptr<client_conn> armed;
   } pooled;
   std::shared_ptr<client_pool> pool;

@@ -103,7 +103,8 @@ class client_pool : public std::enable_shared_from_this<client_pool> {
   [[nodiscard]] std::shared_ptr<client_conn> take_idle(pool_host& host, http::got_conn_info& info,
                                                        conns& dead);
   [[nodiscard]] static bool arm(client_conn& conn);
-  [[nodiscard]] bool disarm(client_conn& conn);
+  [[nodiscard]] static bool disarm(client_conn& conn);
+  [[nodiscard]] static bool taken_out(client_conn& conn);
   void remove_idle(client_conn& conn);
   void close_all(std::span<const std::shared_ptr<client_conn>> those);
   void serve(wanted_conn& w, std::shared_ptr<client_conn> conn, error why);
