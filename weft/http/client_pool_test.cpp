@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "weft/base/atomic.hpp"
 #include "weft/http/client.hpp"
 #include "weft/http/client_testing.hpp"
 #include "weft/net/dial.hpp"
@@ -322,7 +323,7 @@ TEST(http_client_pool, many_hosts) {
 /// that are read already is delivered after the connection was put back.
 class late_watch final : public passing_stream, public rt::read_watcher {
  public:
-  explicit late_watch(std::shared_ptr<rt::stream> to, int& late)
+  explicit late_watch(std::shared_ptr<rt::stream> to, rt::atomic<int>& late)
       : passing_stream(std::move(to)), late_(late) {}
   bool watch_readable(rt::read_watcher& w) override {
     told_ = &w;
@@ -331,23 +332,23 @@ class late_watch final : public passing_stream, public rt::read_watcher {
   void readable() override { told_->readable(); }
   bool unwatch() override {
     if (!passing_stream::unwatch()) return false;
-    ++late_;
-    weft::go([told = told_, &late = late_] {
-      for (int i = 0; i < 7 * late; ++i) weft::yield();
+    const int behind = late_.fetch_add(1, rt::relaxed) + 1;
+    weft::go([told = told_, &late = late_, behind] {
+      for (int i = 0; i < 7 * behind; ++i) weft::yield();
       told->readable();
-      --late;
+      late.fetch_sub(1, rt::release);
     });
     return false;
   }
 
  private:
   rt::read_watcher* told_ = nullptr;
-  int& late_;
+  rt::atomic<int>& late_;
 };
 
 TEST(http_client_pool, a_watcher_told_for_nothing_costs_no_connection) {
   weft::run(weft::options{.procs = 1}, [] {
-    int late = 0;
+    rt::atomic<int> late{0};
     {
       script_server server(echo);
       client_options options;
@@ -361,7 +362,7 @@ TEST(http_client_pool, a_watcher_told_for_nothing_costs_no_connection) {
       EXPECT_EQ(c.stats().dials, 1u);
       EXPECT_EQ(c.stats().reuses, 49u);
     }
-    until([&] { return late == 0; });  // the last one has nothing left to touch
+    until([&] { return late.load(rt::acquire) == 0; });  // the last one has nothing left to touch
   });
 }
 
