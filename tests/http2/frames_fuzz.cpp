@@ -7,6 +7,7 @@
 //
 // The server must neither crash nor hang: when the client has ended its side, the connection ends,
 // and nothing of it is left. And another client is served by the same server.
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -22,7 +23,7 @@
 #include "weft/sched/task.hpp"
 
 /// Requests that reached a handler, for frames_test.cpp: or nothing was tried.
-unsigned frames_served = 0;
+std::atomic<unsigned> frames_served{0};
 
 namespace {
 
