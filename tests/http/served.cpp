@@ -69,8 +69,8 @@ void serve(const char* certificate, const char* key) {
   });
   routes.handle("/redirect", [](auto& w, auto& r) { weft::http::redirect(w, r, "/", 302); });
   weft::http::server_options options{.handler = std::ref(routes)};
-  // clients.py's slow ones wait for it. Long enough that a fast one is served in time among 2,000 of
-  // them, by a sanitizer's build on a machine that is busy.
+  // clients.py's slow ones wait for it. Long enough that a fast one is served in time among 2,000
+  // of them, by a sanitizer's build on a machine that is busy.
   options.timeouts.read_header = 8s;
   options.timeouts.read = 15s;
   const weft::http::server server(std::move(options));
