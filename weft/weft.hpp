@@ -8,6 +8,7 @@
 #include "weft/heap/control.hpp"
 #include "weft/heap/stats.hpp"
 #include "weft/net/net.hpp"
+#include "weft/observe/prof.hpp"
 #include "weft/sched/dump.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/local.hpp"

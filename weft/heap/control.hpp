@@ -21,4 +21,9 @@ WEFT_API size_t set_memory_limit(size_t bytes) noexcept;
 /// system calls: some 100 us for each 100 MB. Programs that wait have it done in the background.
 WEFT_API void free_os_memory() noexcept;
 
+/// Bytes between sampled allocations on average, for heap profiles; WEFT_DEBUG=memprofilerate. 0:
+/// none is sampled from now on. Threads follow with their next sample. Returns the rate until now.
+WEFT_API size_t set_memory_sample_rate(size_t bytes) noexcept;
+[[nodiscard]] WEFT_API size_t memory_sample_rate() noexcept;
+
 }  // namespace weft

@@ -8,6 +8,7 @@
 
 #include "weft/base/futex_mutex.hpp"
 #include "weft/base/os/os.hpp"
+#include "weft/heap/control.hpp"
 #include "weft/heap/internal/encoding.hpp"
 #include "weft/heap/internal/heap_errors.hpp"
 #include "weft/heap/internal/page_heap.hpp"
@@ -249,3 +250,11 @@ void sampler_lock() noexcept WEFT_UNCHECKED { lock.lock(); }
 void sampler_unlock() noexcept WEFT_UNCHECKED { lock.unlock(); }
 
 }  // namespace weft::rt
+
+namespace weft {
+
+size_t set_memory_sample_rate(size_t bytes) noexcept { return rt::rate.exchange(bytes, rt::relaxed);
+}
+size_t memory_sample_rate() noexcept { return rt::sample_rate(); }
+
+}  // namespace weft

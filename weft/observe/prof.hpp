@@ -169,7 +169,7 @@ class WEFT_API labels {
 
 /// Adds labels to the current goroutine's until the end of the scope; goroutines started meanwhile
 /// inherit them. May be held across parks; ends on the goroutine that began it, innermost first.
-class [[nodiscard]] WEFT_API scope {
+class WEFT_API scope {
  public:
   explicit scope(const labels& added);
   ~scope();

@@ -7,6 +7,7 @@
 #include "weft/base/panic.hpp"
 #include "weft/base/race.hpp"
 #include "weft/base/sanitizer.hpp"
+#include "weft/sched/internal/label_set.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/local.hpp"
 #include "weft/sched/task.hpp"
@@ -35,6 +36,19 @@ void set_name(goroutine_top& top, std::string_view name) noexcept {
   top.name[length] = '\0';
 }
 
+/// A birth record has no room for labels: who inherits some is born at once. In a section.
+goroutine* take_unborn_unless_labelled() noexcept {
+  const goroutine* creator = current();
+  if (creator != nullptr && (creator->flags & flag_labels) != 0) [[unlikely]]
+    return nullptr;
+  return take_unborn();
+}
+
+void inherit_from_current(goroutine* gp) noexcept {
+  const goroutine* creator = current();
+  if (creator != nullptr && (creator->flags & flag_labels) != 0) inherit_labels(gp, creator);
+}
+
 /// Room for the closure right below the top of the new stack.
 void* closure_space(goroutine_top& top, size_t bytes, size_t alignment) noexcept {
   top.closure_lo = (reinterpret_cast<uintptr_t>(&top) - bytes) & ~(uintptr_t{alignment} - 1);
@@ -52,6 +66,7 @@ goroutine* begin_born(const go_options& options, uintptr_t creation_pc) {
   {
     const section entered(leaf);
     gp = take_goroutine(options.stack, why);
+    if (gp != nullptr) inherit_from_current(gp);
   }
   if (gp == nullptr) [[unlikely]]
     panic_without_stack(why);
@@ -68,7 +83,7 @@ __attribute__((noinline)) void* begin_go(goroutine*& gp, const go_options& optio
   if (options.stack == 0 && options.name.empty() && bytes <= closure_at_birth_max &&
       alignment <= alignof(void*)) {
     const section entered(leaf);
-    gp = take_unborn();
+    gp = take_unborn_unless_labelled();
   }
   if (gp != nullptr) {
     birth_of(gp).creation_pc = pc;
@@ -80,6 +95,7 @@ __attribute__((noinline)) void* begin_go(goroutine*& gp, const go_options& optio
 
 void abandon_go(goroutine* gp) noexcept {
   const section entered(leaf);
+  if ((gp->flags & flag_labels) != 0) drop_labels(gp);
   give_goroutine(gp);
 }
 
@@ -99,7 +115,7 @@ __attribute__((noinline)) void go_copied(void (*entry)(void*), const closure_wor
   const char* why = nullptr;
   {
     const section entered(leaf);
-    if (goroutine* gp = take_unborn(); gp != nullptr) [[likely]] {
+    if (goroutine* gp = take_unborn_unless_labelled(); gp != nullptr) [[likely]] {
       birth_record& birth = birth_of(gp);
       birth.creation_pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
       birth.entry = entry;
@@ -109,6 +125,7 @@ __attribute__((noinline)) void go_copied(void (*entry)(void*), const closure_wor
     }
     if (goroutine* gp = take_goroutine(0, why); gp != nullptr) {
       goroutine_top& top = *gp->top;
+      inherit_from_current(gp);
       top.creation_pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
       top.entry = entry;
       top.closure = closure_space(top, sizeof closure, alignof(closure_words));

@@ -13,6 +13,7 @@
 #include "weft/base/race.hpp"
 #include "weft/base/sanitizer.hpp"
 #include "weft/heap/internal/stack.hpp"
+#include "weft/sched/internal/label_set.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/local.hpp"
 
@@ -282,6 +283,8 @@ void end_goroutine() {
   enter_section(leaf);  // left by the goroutine that runs next
   machine* mp = this_machine();
   goroutine* gp = mp->cur.load(relaxed);
+  if ((gp->flags & flag_labels) != 0) [[unlikely]]
+    drop_labels(gp);
   processor* pp = mp->p;
   if ((gp->flags & flag_system) == 0) {
     if (pp != nullptr)

@@ -9,6 +9,7 @@
 
 #include "weft/base/panic.hpp"
 #include "weft/base/settings.hpp"
+#include "weft/sched/internal/label_set.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/local.hpp"
 
@@ -299,6 +300,7 @@ void detach_guest(void* argument) noexcept {
   auto* mp = static_cast<machine*>(argument);
   if (!mp->is_guest) return;
   destroy_locals(mp->guest_top);
+  if ((mp->guest_cell.flags & flag_labels) != 0) drop_labels(&mp->guest_cell);
   release_signal_stack(mp);
   set_thread_slot(nullptr);
   sched.guests.fetch_sub(one_guest, seq_cst);

@@ -92,6 +92,7 @@ enum g_flag : uint8_t {
   flag_system = 2,          // the runtime's own: not counted, hidden below WEFT_TRACEBACK=system
   flag_main = 4,
   flag_guest = 8,    // the cell of a foreign thread: ready() wakes a futex
+  flag_labels = 16,  // top->labels is a set
   flag_sim = 32,     // of the deterministic world
   flag_unborn = 64,  // has not run yet and has no stack: see birth_record
 };
@@ -103,6 +104,7 @@ struct exception_globals {
 };
 
 struct local_entry;  // sched/local.hpp
+struct label_set;    // internal/label_set.hpp
 
 /// Closures up to this size lie in the birth record, for the goroutine's whole life.
 inline constexpr size_t birth_closure_bytes = 40;
@@ -138,6 +140,8 @@ struct goroutine_top {
   /// goroutine after park() returns. Ordered by ready()'s queue operation.
   void* wake_value = nullptr;
   local_entry* locals = nullptr;
+  /// Valid with flag_labels. Its own thread writes and its signal handlers read.
+  label_set* labels = nullptr;
   [[no_unique_address]] sanitizer::fiber fiber;
   char name[32] = {};
 };
