@@ -154,6 +154,7 @@ unwind_frame unwind_frame_of(const void* context) noexcept {
                             REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
   for (unsigned n = 0; n < 16; ++n) frame.set(n, static_cast<uintptr_t>(machine.gregs[from[n]]));
   frame.pc = static_cast<uintptr_t>(machine.gregs[REG_RIP]);
+  frame.set(unwind_ra, frame.pc);  // rows of the PLT ask for it
 #else
   for (unsigned n = 0; n < 31; ++n) frame.set(n, machine.regs[n]);
   frame.set(unwind_sp, machine.sp);

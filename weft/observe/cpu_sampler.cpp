@@ -2,6 +2,7 @@
 // The handler, the rings, and the thread that empties them.
 #include "weft/observe/internal/cpu_sampler.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -34,6 +35,8 @@ constexpr size_t ring_words_max = 1 << 20;
 constexpr size_t record_words_max = cpu_frames_max + 2;
 // Threads sampled at once; others are counted as lost time nobody took.
 constexpr size_t sampled_threads_max = 16384;
+// System V ABI for AMD64 §3.2.2: below the stack pointer, and signals leave it alone.
+constexpr uintptr_t red_zone_bytes = 128;
 constexpr size_t collector_stack_bytes = size_t{256} * 1024;
 
 /// A record: | frames: 16, periods: 48 | labels | pcs... |
@@ -48,6 +51,9 @@ struct sampled_thread {
   atomic<uint64_t> tail{0};
   atomic<uint64_t> lost{0};  // periods; the handler
   uint64_t lost_counted = 0;
+  int64_t period_ns = 0;
+  /// CPU time that the samples so far stand for; the handler's, with perf events.
+  int64_t told_ns = 0;
   /// The ring is there. The collector writes it; the handler reads it, in between saying that it is
   /// at work. As P and retaker: own word, fence, the other's word.
   atomic<uint32_t> active{0};
@@ -106,9 +112,21 @@ void append(sampled_thread& t, uint64_t periods, label_set* labels, const uintpt
   t.head.store(at, release);  // partner: drain()
 }
 
+/// How many periods a signal stands for. Timers say it; perf events leave out those that passed
+/// while the machine did something else, so what they have counted is asked for.
+uint64_t periods_since(sampled_thread& t, const siginfo_t& info) noexcept {
+  if (info.si_code == SI_TIMER) return 1 + static_cast<uint64_t>(std::max(info.si_overrun, 0));
+  const int64_t counted = os::event_time_ns(info.si_fd);
+  if (counted < 0) return 1;
+  const int64_t periods = (counted - t.told_ns + t.period_ns / 2) / t.period_ns;
+  if (periods <= 0) return 0;
+  t.told_ns += periods * t.period_ns;
+  return static_cast<uint64_t>(periods);
+}
+
 void append_sample(sampled_thread& t, const siginfo_t& info, const void* context) noexcept {
-  const int overrun = info.si_code == SI_TIMER ? info.si_overrun : 0;
-  const uint64_t periods = 1 + static_cast<uint64_t>(overrun > 0 ? overrun : 0);
+  const uint64_t periods = periods_since(t, info);
+  if (periods == 0) return;
   const unwind_frame at = unwind_frame_of(context);
   stack_slot slot;
   stack_bounds bounds;
@@ -116,6 +134,8 @@ void append_sample(sampled_thread& t, const siginfo_t& info, const void* context
     bounds = {slot.lo, slot.hi};
   else
     bounds = stack_around(at.sp());
+  // In an epilogue the caller's frame pointer has been popped, and its row still says where from.
+  if (slot.lo == 0) bounds.lo -= red_zone_bytes;
   uintptr_t pcs[cpu_frames_max];
   const size_t count = unwind_quick(at, bounds, pcs, cpu_frames_max);
   append(t, periods, labels_here(slot.lo), pcs, count);
@@ -156,12 +176,15 @@ struct sample_hash {
   }
 };
 
+constexpr uint32_t go_on = 0, look = 1, stop_now = 2;
+
 class sampler {
  public:
   result<void> start(int rate_hz);
   result<cpu_samples> stop();
 
  private:
+  static void on_new_thread() noexcept;
   static void collector_main(void* self) { static_cast<sampler*>(self)->collect(); }
   void collect();
   void look_for_threads();
@@ -182,7 +205,8 @@ class sampler {
   std::unordered_map<sample_key, int64_t, sample_hash> counts_;
   int64_t lost_ = 0;
   size_t ring_words_ = 0;
-  atomic<uint32_t> stop_asked_{0};
+  /// Futex of the collector: go_on, look (for new threads), stop.
+  atomic<uint32_t> asked_{go_on};
   atomic<uint32_t> ended_{0};
 };
 
@@ -233,16 +257,18 @@ result<void> sampler::start(int rate_hz) {
   result_ = {};
   counts_.clear();
   lost_ = 0;
-  stop_asked_.store(0, relaxed);
+  asked_.store(go_on, relaxed);
   ended_.store(0, relaxed);
   begin_reading_labels();
   result_.begun_ns = os::realtime_ns();
   begun_mono_ns_ = os::monotonic_ns();
   begun_cpu_ns_ = os::process_cpu_ns();
+  thread_begins.store(on_new_thread, release);
   look_for_threads();
   const int error =
       os::start_thread(collector_main, this, collector_stack_bytes, "weft-prof", true);
   if (error != 0) {
+    thread_begins.store(nullptr, relaxed);
     for (auto& [tid, t] : threads_) end_thread(*t);
     threads_.clear();
     end_reading_labels();
@@ -255,8 +281,9 @@ result<void> sampler::start(int rate_hz) {
 result<cpu_samples> sampler::stop() {
   const std::lock_guard<mutex> held(lock_);
   if (!on_) return fail(prof::not_profiling);
-  stop_asked_.store(1, release);
-  os::futex_wake(stop_asked_, 1);
+  thread_begins.store(nullptr, relaxed);
+  asked_.store(stop_now, release);
+  os::futex_wake(asked_, 1);
   while (ended_.load(acquire) == 0) os::futex_wait(ended_, 0, -1);
   on_ = false;
   result_.duration_ns = os::monotonic_ns() - begun_mono_ns_;
@@ -271,10 +298,14 @@ result<cpu_samples> sampler::stop() {
 
 void sampler::collect() {
   int64_t next_look = os::monotonic_ns() + 5 * collect_ns;
-  while (stop_asked_.load(acquire) == 0) {
-    os::futex_wait(stop_asked_, 0, collect_ns);
+  for (;;) {
+    os::futex_wait(asked_, go_on, collect_ns);
+    uint32_t asked = look;
+    // A stop that comes between stays.
+    (void)asked_.compare_exchange(asked, go_on, acq_rel, acquire);
+    if (asked == stop_now) break;
     drain_all();
-    if (const int64_t now = os::monotonic_ns(); now >= next_look) {
+    if (const int64_t now = os::monotonic_ns(); asked == look || now >= next_look) {
       next_look = now + 5 * collect_ns;
       look_for_threads();
     }
@@ -285,6 +316,12 @@ void sampler::collect() {
   threads_.clear();
   ended_.store(1, release);
   os::futex_wake(ended_, 1);
+}
+
+void sampler::on_new_thread() noexcept {
+  atomic<uint32_t>& asked = the_sampler().asked_;
+  uint32_t expected = go_on;
+  if (asked.compare_exchange(expected, look, acq_rel, relaxed)) os::futex_wake(asked, 1);
 }
 
 void sampler::look_for_threads() {
@@ -325,6 +362,8 @@ void sampler::add_thread(int32_t tid) {
   t->tail.store(0, relaxed);
   t->lost.store(0, relaxed);
   t->lost_counted = 0;
+  t->period_ns = period_ns_;
+  t->told_ns = 0;
   t->tid = tid;
   t->seen = true;
   if (t->ring == nullptr) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "weft/heap/control.hpp"
+#include "weft/observe/internal/contention.hpp"
 #include "weft/observe/internal/profiles.hpp"
 #include "weft/sched/dump.hpp"
 #include "weft/sched/runtime.hpp"
@@ -24,8 +25,11 @@ struct kind {
 constexpr kind kinds[] = {
     {"allocs", "sampled allocations since the program began",
      [] { return rt::heap_profile_now("allocs"); }},
+    {"block", "time blocked in synchronization, at who waited", rt::block_profile},
     {"goroutine", "stacks of all goroutines", rt::goroutine_profile},
     {"heap", "sampled allocations that are in use", [] { return rt::heap_profile_now("heap"); }},
+    {"mutex", "time others waited for a lock, at who unlocked it", rt::mutex_profile},
+    {"sched", "time from ready to running, at who made it ready", rt::sched_profile},
     {"threadcreate", "threads that the runtime has started", rt::threads_profile},
 };
 

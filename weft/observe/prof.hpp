@@ -53,7 +53,7 @@ enum class form : uint8_t { proto, text, full };
 ///   heap, allocs   sampled allocations: in use; since the start (the same data, another default)
 ///   block          time blocked in channels, select, mutexes, wait groups, ... (set_block_rate)
 ///   mutex          time others waited for a mutex, at who unlocked it (set_mutex_fraction)
-///   sched          time from ready to running, at who made it ready (set_sched_rate)
+///   sched          time from ready to running, at who made it ready (set_sched_fraction)
 ///   threadcreate   threads that the runtime has started
 ///
 /// `cpu` and `wall` are over a time: start_cpu(), start_wall(). Fails with no_such_profile, or with
@@ -114,8 +114,9 @@ WEFT_API result<cpu_summary> stop_wall(sink to, form how = form::proto);
 WEFT_API int64_t set_block_rate(int64_t ns) noexcept;
 /// One in `n` contended unlocks is recorded. 0 (the default): none; negative: only asks.
 WEFT_API int set_mutex_fraction(int n) noexcept;
-/// As set_block_rate, of the time from ready to running.
-WEFT_API int64_t set_sched_rate(int64_t ns) noexcept;
+/// One in `n` goroutines that become ready is recorded, with the time until it runs. 0 (the
+/// default): none; negative: only asks.
+WEFT_API int set_sched_fraction(int n) noexcept;
 /// Bytes between sampled allocations on average: 512 KiB. 0: nothing is sampled from now on.
 WEFT_API size_t set_memory_rate(size_t bytes) noexcept;
 

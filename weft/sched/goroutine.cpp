@@ -14,6 +14,7 @@
 #include "weft/base/sanitizer.hpp"
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/internal/label_set.hpp"
+#include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/local.hpp"
 
@@ -257,6 +258,8 @@ void submit_goroutine(goroutine* gp) noexcept {
   processor* pp = mp->p;
   introduce(gp);
   arch::save_fp_control(gp->fp);  // a goroutine inherits its creator's rounding mode
+  if (const uint32_t on = probes.load(relaxed); on != 0) [[unlikely]]
+    probe_ready(gp, on, true);
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   if (mp->sim) {
     gp->flags |= flag_sim;

@@ -22,6 +22,7 @@
 
 #include "weft/base/panic.hpp"
 #include "weft/base/race.hpp"
+#include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -114,6 +115,8 @@ void inject(g_list& ready_list) noexcept {
       guest_ready(gp);
       continue;
     }
+    if (const uint32_t on = probes.load(relaxed); on != 0) [[unlikely]]
+      probe_ready(gp, on, false);
     gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
     list.push_back(gp);
   }
@@ -255,12 +258,15 @@ void wake_p_published() noexcept {
 
 // --- what sync/ and net/ call ---
 
-void park(park_commit commit, void* argument, wait_reason why, const void* on) noexcept {
+namespace {
+
+[[gnu::always_inline]] inline void park_since(int64_t since_ns, park_commit commit, void* argument,
+                                              wait_reason why, const void* on) noexcept {
   machine* mp = this_machine();
   goroutine* gp = mp->cur.load(relaxed);
   gp->reason = why;
   gp->wait_on = on;
-  gp->since_ns = sched.coarse_now.load(relaxed);
+  gp->since_ns = since_ns;
   // release: who sees it waiting (reports, tests) sees why; partner: get_status().
   gp->status.store(static_cast<uint32_t>(g_status::waiting), release);
   if (mp->is_guest) [[unlikely]] {
@@ -278,7 +284,27 @@ void park(park_commit commit, void* argument, wait_reason why, const void* on) n
   transfer(mp, gp, next);
 }
 
+/// Somebody watches: the time is exact, and told afterwards.
+__attribute__((noinline)) void park_watched(park_commit commit, void* argument, wait_reason why,
+                                            const void* on) noexcept {
+  const int64_t since = os::monotonic_ns();
+  park_since(since, commit, argument, why, on);
+  const auto tell = probe_calls.blocked.load(acquire);
+  if ((probes.load(relaxed) & probe_block) != 0 && tell != nullptr && !this_machine()->sim)
+    tell(why, os::monotonic_ns() - since);
+}
+
+}  // namespace
+
+void park(park_commit commit, void* argument, wait_reason why, const void* on) noexcept {
+  if (probes.load(relaxed) != 0) [[unlikely]]
+    return park_watched(commit, argument, why, on);
+  park_since(sched.coarse_now.load(relaxed), commit, argument, why, on);
+}
+
 void ready(goroutine* gp) noexcept {
+  if (const uint32_t on = probes.load(relaxed); on != 0) [[unlikely]]
+    probe_ready(gp, on, false);
   machine* mp = this_machine();
   if ((gp->flags & flag_guest) != 0) [[unlikely]] {
     guest_ready(gp);

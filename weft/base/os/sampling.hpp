@@ -23,6 +23,8 @@ struct sampling_clock {
 int start_sampling(sampling_clock& clock, int32_t tid, int64_t period_ns, int signal, void* value,
                    bool by_perf) noexcept;
 void stop_sampling(sampling_clock& clock) noexcept;
+/// CPU time that a perf event has counted, or -1. Async-signal-safe.
+int64_t event_time_ns(int event_fd) noexcept;
 /// Whether start_sampling(by_perf) can work here. Asks the kernel.
 bool perf_sampling_allowed() noexcept;
 

@@ -97,6 +97,14 @@ WEFT_OS_CALL void stop_sampling(sampling_clock& clock) noexcept {
   clock = {};
 }
 
+WEFT_OS_CALL int64_t event_time_ns(int event_fd) noexcept {
+  errno_scope keep;
+  uint64_t counted = 0;
+  return ::read(event_fd, &counted, sizeof counted) == sizeof counted
+             ? static_cast<int64_t>(counted)
+             : -1;
+}
+
 WEFT_OS_CALL bool perf_sampling_allowed() noexcept {
   errno_scope keep;
   sampling_clock trial;
