@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 SKIPPED = 77
+HEAP_RATE = 32 * 1024  # truth.cpp sets it
 
 
 def find_go():
@@ -42,7 +43,7 @@ class Raw:
             if line in ("Samples:", "Locations", "Mappings"):
                 part = line
             elif part == "Samples:":
-                if found := re.match(r"^\s*((?:-?\d+\s+)*-?\d+): ((?:\d+ ?)+)\s*$", line):
+                if found := re.match(r"^\s*((?:-?\d+\s+)*-?\d+): ([\d ]+)$", line):
                     self.samples.append(([int(v) for v in found[1].split()],
                                          [int(i) for i in found[2].split()], {}))
                 elif found := re.match(r"^\s+(\w+):\[(.*)\]", line):
@@ -77,13 +78,14 @@ def check_time(truth, period_ns):
     thread leaves behind."""
     sampled = (truth["samples"] + truth["lost"]) * period_ns
     rests = 100 * truth["threads"] * period_ns / 2 / truth["cpu_ns"]
-    near("CPU time seen, % of the kernel's", 100 * sampled / truth["cpu_ns"] + rests, 100, 2 + rests)
+    seen = 100 * sampled / truth["cpu_ns"]
+    near("CPU time seen, % of the kernel's", seen + rests, 100, 2 + rests)
 
 
 def shares(raw, truth, rate):
     check_time(truth, 1e9 / rate)
-    for function, percent in {"half": 50, "third": 30, "fifth": 20}.items():
-        near(f"{function}, %", raw.share(f"::{function}"), percent, 3)
+    for function, ns in zip(("half", "third", "fifth"), truth["parts"]):
+        near(f"{function}, %", raw.share(f"::{function}"), 100 * ns / sum(truth["parts"]), 3)
     near("that end at the goroutine's function, %", raw.share("shares"), 100, 1.5)
 
 
@@ -144,11 +146,14 @@ def wall(raw, truth):
 
 def heap(raw, truth):
     for function, wanted in truth.items():
-        for value, (name, within) in enumerate([("allocated objects", 0.25), ("allocated bytes", 0.25),
-                                                ("objects in use", 0.3), ("bytes in use", 0.3)]):
-            got = sum(s[0][value] for s in raw.samples
-                      if any(function in f for f in raw.functions(s)))
-            near(f"{function}, {name}", got, wanted[value], within * wanted[value])
+        for value, name in enumerate(["allocated objects", "allocated bytes", "objects in use",
+                                      "bytes in use"]):
+            # Four standard deviations of a sum of that many samples.
+            samples = wanted[value | 1] / HEAP_RATE
+            if function == "large_ones":
+                samples = wanted[value & 2]
+            within = 4 * wanted[value] / samples ** 0.5
+            near(f"{function}, {name}", total(raw, function, value), wanted[value], within)
 
 
 def main():
@@ -166,7 +171,8 @@ def main():
             else:
                 {"corners": corners, "labels": labels, "heap": heap,
                  "block": block, "mutex": mutex, "wall": wall}[case](raw, truth)
-            for view in (["-top"], ["-traces"], ["-proto", "-output=" + folder + "/merged"], ["-tags"]):
+            merged = f"-output={folder}/merged"
+            for view in (["-top"], ["-traces"], ["-proto", merged], ["-tags"]):
                 pprof(*view, path)
         finally:
             if keep := os.environ.get("WEFT_KEEP"):

@@ -2,7 +2,6 @@
 // Finding what runs next: a P's own queues, the global queue, the network, other Ps; and going to
 // sleep without losing work. The protocol is described at the top of proc.cpp.
 #include "weft/base/panic.hpp"
-#include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -47,15 +46,6 @@ goroutine* global_get(processor& pp, uint32_t share_max) noexcept WEFT_REQUIRES(
 }
 
 }  // namespace
-
-void note_execute(processor& pp, goroutine* gp, bool inherits_slice) noexcept {
-  if (probes.load(relaxed) != 0) [[unlikely]]
-    probe_execute(gp);
-  gp->status.store(static_cast<uint32_t>(g_status::running), relaxed);
-  // A goroutine from the next slot shares its waker's time slice: else two that wake each other
-  // would never look like hogs and starve the rest of the ring.
-  if (!inherits_slice) pp.tick.store(pp.tick.load(relaxed) + 1, relaxed);
-}
 
 namespace {
 /// A thousand goroutines that take turns have their cells and stacks out of the first cache: fetch

@@ -36,14 +36,6 @@ void set_name(goroutine_top& top, std::string_view name) noexcept {
   top.name[length] = '\0';
 }
 
-/// A birth record has no room for labels: who inherits some is born at once. In a section.
-goroutine* take_unborn_unless_labelled() noexcept {
-  const goroutine* creator = current();
-  if (creator != nullptr && (creator->flags & flag_labels) != 0) [[unlikely]]
-    return nullptr;
-  return take_unborn();
-}
-
 void inherit_from_current(goroutine* gp) noexcept {
   const goroutine* creator = current();
   if (creator != nullptr && (creator->flags & flag_labels) != 0) inherit_labels(gp, creator);
@@ -83,7 +75,7 @@ __attribute__((noinline)) void* begin_go(goroutine*& gp, const go_options& optio
   if (options.stack == 0 && options.name.empty() && bytes <= closure_at_birth_max &&
       alignment <= alignof(void*)) {
     const section entered(leaf);
-    gp = take_unborn_unless_labelled();
+    gp = take_unborn();
   }
   if (gp != nullptr) {
     birth_of(gp).creation_pc = pc;
@@ -115,7 +107,7 @@ __attribute__((noinline)) void go_copied(void (*entry)(void*), const closure_wor
   const char* why = nullptr;
   {
     const section entered(leaf);
-    if (goroutine* gp = take_unborn_unless_labelled(); gp != nullptr) [[likely]] {
+    if (goroutine* gp = take_unborn(); gp != nullptr) [[likely]] {
       birth_record& birth = birth_of(gp);
       birth.creation_pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
       birth.entry = entry;

@@ -14,7 +14,6 @@
 #include "weft/base/sanitizer.hpp"
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/internal/label_set.hpp"
-#include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/local.hpp"
 
@@ -161,7 +160,12 @@ goroutine* take_unborn() noexcept {
   // A fiber begins with what its creator did so far, so it is made by the creator.
   if constexpr (sanitizer::thread) return nullptr;
   if (!stack_supply_ample() || sched.births == nullptr) return nullptr;
-  goroutine* gp = take_bare(this_machine()->p);
+  const machine* mp = this_machine();
+  // A birth record has no room for labels: who inherits some is born at once.
+  if (const goroutine* creator = mp->cur.load(relaxed);
+      creator != nullptr && (creator->flags & flag_labels) != 0) [[unlikely]]
+    return nullptr;
+  goroutine* gp = take_bare(mp->p);
   if (gp == nullptr) return nullptr;
   prepare_cell(gp);
   gp->top = nullptr;
@@ -253,13 +257,13 @@ goroutine* take_waiting(void (*entry)(void*), void* argument, const arch::fp_con
   return gp;
 }
 
-void submit_goroutine(goroutine* gp) noexcept {
+namespace {
+
+[[gnu::always_inline]] inline void submit(goroutine* gp) noexcept {
   machine* mp = this_machine();
   processor* pp = mp->p;
   introduce(gp);
   arch::save_fp_control(gp->fp);  // a goroutine inherits its creator's rounding mode
-  if (const uint32_t on = probes.load(relaxed); on != 0) [[unlikely]]
-    probe_ready(gp, on, true);
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   if (mp->sim) {
     gp->flags |= flag_sim;
@@ -271,6 +275,19 @@ void submit_goroutine(goroutine* gp) noexcept {
     global_put(gp);
     wake_p();
   }
+}
+
+__attribute__((noinline)) void submit_watched(goroutine* gp) noexcept {
+  probe_ready(gp, probes.load(relaxed), true);
+  submit(gp);
+}
+
+}  // namespace
+
+void submit_goroutine(goroutine* gp) noexcept {
+  if (probes.load(relaxed) != 0) [[unlikely]]
+    return submit_watched(gp);
+  submit(gp);
 }
 
 namespace {

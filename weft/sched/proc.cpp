@@ -22,7 +22,6 @@
 
 #include "weft/base/panic.hpp"
 #include "weft/base/race.hpp"
-#include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -302,9 +301,9 @@ void park(park_commit commit, void* argument, wait_reason why, const void* on) n
   park_since(sched.coarse_now.load(relaxed), commit, argument, why, on);
 }
 
-void ready(goroutine* gp) noexcept {
-  if (const uint32_t on = probes.load(relaxed); on != 0) [[unlikely]]
-    probe_ready(gp, on, false);
+namespace {
+
+[[gnu::always_inline]] inline void make_ready(goroutine* gp) noexcept {
   machine* mp = this_machine();
   if ((gp->flags & flag_guest) != 0) [[unlikely]] {
     guest_ready(gp);
@@ -323,6 +322,19 @@ void ready(goroutine* gp) noexcept {
     global_put(gp);
     wake_p();
   }
+}
+
+__attribute__((noinline)) void ready_watched(goroutine* gp) noexcept {
+  probe_ready(gp, probes.load(relaxed), false);
+  make_ready(gp);
+}
+
+}  // namespace
+
+void ready(goroutine* gp) noexcept {
+  if (probes.load(relaxed) != 0) [[unlikely]]
+    return ready_watched(gp);
+  make_ready(gp);
 }
 
 namespace {

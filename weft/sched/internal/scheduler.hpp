@@ -10,6 +10,7 @@
 #include "weft/heap/internal/cache_owner.hpp"
 #include "weft/sched/internal/global_queue.hpp"
 #include "weft/sched/internal/netpoll.hpp"
+#include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/processor.hpp"
 #include "weft/sched/internal/section.hpp"
 
@@ -160,7 +161,14 @@ uint64_t next_random(machine* mp) noexcept;
 /// Picks what to run from the P at hand, without leaving the stack; null: ask g0 (which finds in
 /// machine::picked what has been picked already).
 goroutine* pick_next(machine* mp, processor& pp) noexcept;
-void note_execute(processor& pp, goroutine* gp, bool inherits_slice) noexcept;
+inline void note_execute(processor& pp, goroutine* gp, bool inherits_slice) noexcept {
+  if (probes.load(relaxed) != 0) [[unlikely]]
+    probe_execute(gp);
+  gp->status.store(static_cast<uint32_t>(g_status::running), relaxed);
+  // A goroutine from the next slot shares its waker's time slice: else two that wake each other
+  // would never look like hogs and starve the rest of the ring.
+  if (!inherits_slice) pp.tick.store(pp.tick.load(relaxed) + 1, relaxed);
+}
 /// Makes every goroutine in `list` (status waiting) runnable.
 void inject(g_list& list) noexcept;
 
