@@ -27,11 +27,12 @@ enum class kind : uint8_t {
   size,
   size_or_off,
   flag,
+  text,
   traceback,
   debug_list
 };
 
-/// One setting. `store` gets the parsed value.
+/// One setting. `store` gets the parsed value; of a text, `store_text` the text itself.
 struct entry {
   std::string_view name;
   kind is;
@@ -40,6 +41,7 @@ struct entry {
   std::string_view allowed;
   std::string_view doc;
   void (*store)(settings& out, int64_t value) noexcept;
+  void (*store_text)(settings& out, std::string_view text) noexcept = nullptr;
 };
 
 constexpr int64_t kib = 1024;
@@ -75,6 +77,14 @@ constexpr entry variables[] = {
      [](settings& out, int64_t value) noexcept {
        out.memory_limit = value == INT64_MAX ? SIZE_MAX : static_cast<size_t>(value);
      }},
+    {"WEFT_DEBUG_ADDR", kind::text, 0, 0, "unix:$XDG_RUNTIME_DIR/weft/PID.sock",
+     "off, unix:PATH, or HOST:PORT of this machine",
+     "Where a program that links weft::debughttp shows profiles and its state. By default only to "
+     "its user; HOST that is not loopback needs WEFT_DEBUG_TOKEN.",
+     nullptr, [](settings& out, std::string_view text) noexcept { out.debug_addr = text; }},
+    {"WEFT_DEBUG_TOKEN", kind::text, 0, 0, "", "any text without blanks",
+     "Who asks at WEFT_DEBUG_ADDR must send it (Authorization: Bearer TOKEN).", nullptr,
+     [](settings& out, std::string_view text) noexcept { out.debug_token = text; }},
     {"WEFT_DEBUG", kind::debug_list, 0, 0, "", "KEY=VALUE,...", "Debug settings, see below.",
      nullptr},
 };
@@ -186,6 +196,7 @@ bool parse_value(const entry& setting, std::string_view text, int64_t& value) no
       return parse_size_or_off(text, value) && value >= setting.least && value <= setting.most;
     case kind::traceback:
       return parse_traceback(text, value);
+    case kind::text:
     case kind::debug_list:
       return true;
   }
@@ -260,6 +271,10 @@ bool parse_settings(const char* const* environment, settings& out, std::string& 
     if (setting == std::end(variables)) continue;
     if (setting->is == kind::debug_list) {
       if (!parse_debug(value_text, out, message)) return false;
+      continue;
+    }
+    if (setting->is == kind::text) {
+      setting->store_text(out, value_text);
       continue;
     }
     int64_t value = 0;

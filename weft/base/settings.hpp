@@ -22,6 +22,8 @@ struct settings {
   size_t stack_bytes = 256 * 1024;  // WEFT_STACK, 16K..1G, power of two; suffixes K, M, G
   traceback_level traceback = traceback_level::single;  // WEFT_TRACEBACK
   size_t memory_limit = SIZE_MAX;  // WEFT_MEMLIMIT, 16M.. or off; suffixes K, M, G
+  std::string_view debug_addr;     // WEFT_DEBUG_ADDR: the environment's own text
+  std::string_view debug_token;    // WEFT_DEBUG_TOKEN: the same
   // WEFT_DEBUG=key=value,...
   int schedtrace_ms = 0;          // schedtrace=MS
   bool sched_detail = false;      // scheddetail=1

@@ -338,16 +338,31 @@ void flush_free_lists(processor& pp) noexcept {
   while (goroutine* gp = pop_bare_of(&pp)) push_bare(nullptr, gp);
 }
 
-const char* try_start_goroutine(void (*entry)(void*), void* closure, const char* name) noexcept {
+namespace {
+const char* try_start(void (*entry)(void*), void* closure, const char* name, uint8_t flags,
+                      uintptr_t creation_pc) noexcept {
   const char* why = nullptr;
   goroutine* gp = take_goroutine(0, why);
   if (gp == nullptr) return why;
+  gp->flags |= flags;
   gp->top->entry = entry;
   gp->top->closure = closure;
-  gp->top->creation_pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
+  gp->top->creation_pc = creation_pc;
   std::strncpy(gp->top->name, name, sizeof gp->top->name - 1);
   submit_goroutine(gp);
   return nullptr;
+}
+}  // namespace
+
+const char* try_start_goroutine(void (*entry)(void*), void* closure, const char* name) noexcept {
+  return try_start(entry, closure, name, 0,
+                   reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
+}
+
+const char* try_start_system_goroutine(void (*entry)(void*), void* closure,
+                                       const char* name) noexcept {
+  return try_start(entry, closure, name, flag_system,
+                   reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
 }
 
 void start_goroutine(void (*entry)(void*), void* closure, const char* name) noexcept {

@@ -258,6 +258,7 @@ void check_dead() noexcept {
   }
   // A thread that Weft has never seen may still call it some day: then this is no proof.
   const int known = sched.machine_count.load(relaxed) + 1 /* sysmon */ + heap_threads() +
+                    sched.quiet_threads.load(relaxed) +
                     static_cast<int>(sched.guests.load(relaxed) / one_guest) +
                     sanitizer::own_threads;
   const int there = os::thread_count();

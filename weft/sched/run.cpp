@@ -4,12 +4,15 @@
 
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <string_view>
 
 #include "weft/base/panic.hpp"
 #include "weft/base/race.hpp"
 #include "weft/base/settings.hpp"
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/go.hpp"
+#include "weft/sched/internal/debug_door.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -21,8 +24,15 @@ struct main_state {
   void (*entry)(void*) = nullptr;
   void* argument = nullptr;
   atomic<uint32_t> done{0};
+  /// The door, while one is wanted; where, and why it could not be opened.
+  const debug_door* door = nullptr;
+  std::string_view debug_addr;
+  std::string_view debug_token;
+  std::string refusal;
 };
 main_state main_goroutine;
+/// Written before the first run, by a static constructor.
+const debug_door* registered_door = nullptr;
 futex_mutex init_lock{lock_rank::sim};
 bool initialized = false;
 bool monitor_started = false;  // deterministic mode has none: its time is virtual
@@ -40,7 +50,13 @@ std::terminate_handler previous_terminate = nullptr;
 }
 
 void main_entry(void*) {
-  main_goroutine.entry(main_goroutine.argument);
+  const debug_door* door = main_goroutine.door;
+  if (door != nullptr)
+    main_goroutine.refusal = door->open(main_goroutine.debug_addr, main_goroutine.debug_token);
+  if (main_goroutine.refusal.empty()) {
+    main_goroutine.entry(main_goroutine.argument);
+    if (door != nullptr) door->close();
+  }
   race_release(&main_goroutine);
   sched.main_done.store(1, seq_cst);  // from here on nobody left is not a deadlock
   // release: the result; partner: run_main()'s acquire.
@@ -59,6 +75,7 @@ void initialize_scheduler() {
   initialize_births();
   sched.global.initialize();
   const int64_t now = os::monotonic_ns();
+  sched.started_ns = now;
   refresh_coarse(now);
   sched.last_poll.store(now, relaxed);
   sched.stopping.store(1, relaxed);
@@ -106,7 +123,33 @@ uint32_t wanted_procs(const options& how) {
   return static_cast<uint32_t>(how.procs);
 }
 
+/// A bad address in the options is the caller's mistake; one in the environment ends the process, as
+/// every bad setting does.
+void refuse_door(const options& how, const std::string& why) {
+  const bool asked = !how.debug_addr.empty();
+  std::string text(asked ? "weft::run: options.debug_addr is \"" : "weft: WEFT_DEBUG_ADDR=\"");
+  text.append(main_goroutine.debug_addr).append("\": ").append(why);
+  if (asked) panic(text);
+  text += '\n';
+  os::write_all(2, text.data(), text.size());
+  os::exit_process(2);
+}
+
+/// Which door main_entry() is to open; or why none can be.
+const char* prepare_door(const options& how) {
+  const settings& set = process_settings();
+  main_goroutine.debug_addr = how.debug_addr.empty() ? set.debug_addr : how.debug_addr;
+  main_goroutine.debug_token = how.debug_token.empty() ? set.debug_token : how.debug_token;
+  main_goroutine.refusal.clear();
+  const bool off = main_goroutine.debug_addr == "off";
+  main_goroutine.door = off ? nullptr : registered_door;
+  if (off || registered_door != nullptr || main_goroutine.debug_addr.empty()) return nullptr;
+  return "nothing in this program listens there; link weft::debughttp";
+}
+
 }  // namespace
+
+void register_debug_door(const debug_door& door) noexcept { registered_door = &door; }
 
 void initialize_runtime(bool with_monitor) {
   kept_lock_scope hold(init_lock);
@@ -127,6 +170,10 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
   int32_t none = 0;
   if (!sched.run_callers.compare_exchange(none, 1, acq_rel, relaxed))
     panic("weft::run: already running on another thread");
+  if (const char* why = prepare_door(how); why != nullptr) {
+    sched.run_callers.store(0, release);
+    refuse_door(how, why);
+  }
   initialize_runtime(true);
   main_goroutine.entry = entry;
   main_goroutine.argument = argument;
@@ -148,7 +195,9 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
     sched.guests.fetch_sub(one_guest_parked, seq_cst);
     (void)stop_the_world();
   }
+  const std::string refusal = std::move(main_goroutine.refusal);
   sched.run_callers.store(0, release);
+  if (!refusal.empty()) refuse_door(how, refusal);
 }
 
 }  // namespace weft::rt

@@ -46,6 +46,8 @@ struct scheduler {
   atomic<uint32_t> stop_note{0};           // futex: stop_wait reached 0
   atomic<machine*> all_machines{nullptr};  // through all_link; only grows
   atomic<int32_t> machine_count{0};        // worker threads alive, sysmon not counted
+  atomic<int32_t> quiet_threads{0};        // of ours, which wake nobody whom the deadlock check
+                                           // counts on (quiet_wait.cpp)
   atomic<uint32_t> next_machine_id{0};
   /// Foreign threads: attached ones in the upper half, parked ones in the lower, so that one load
   /// tells whether all are. A waker may count a guest out before it has counted itself in.
@@ -73,6 +75,7 @@ struct scheduler {
   atomic<int64_t> refused_since{0};
   atomic<int32_t> refused_errno{0};
   size_t stack_bytes = 0;  // default slot size
+  int64_t started_ns = 0;  // when the runtime began; written once
   // 1 in the child of a fork(), whose only thread it is written and read by.
   atomic<uint32_t> forked{0};
 };

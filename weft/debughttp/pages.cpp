@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weft/debughttp/internal/pages.hpp"
+
+#include <memory>
+
+#include "weft/debughttp/debughttp.hpp"
+
+namespace weft::debughttp {
+
+http::handler handler() {
+  auto routes = std::make_shared<http::mux>();
+  add_sched_page(*routes);
+  return [routes](http::response_writer& w, http::request& r) { (*routes)(w, r); };
+}
+
+}  // namespace weft::debughttp
