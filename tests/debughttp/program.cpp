@@ -27,15 +27,16 @@ void wait_for_input() {
 
 int serve() {
   auto never = weft::make_chan<int>();
-  weft::mutex held;
+  // Goroutines that are left outlive this function.
+  static weft::mutex held;
+  static std::atomic<bool> end{false};
   held.lock();
   for (int i = 0; i < 30; ++i) {
     const weft::prof::scope named(weft::prof::labels("kind", "parked"));
     weft::go([never] { (void)never.recv(); });
   }
-  for (int i = 0; i < 5; ++i) weft::go([&held] { held.lock(); });
-  std::atomic<bool> end{false};
-  weft::go([&end] {
+  for (int i = 0; i < 5; ++i) weft::go([] { held.lock(); });
+  weft::go([] {
     volatile uint64_t sum = 0;
     while (!end.load()) {
       for (int i = 0; i < 1000; ++i) sum = sum + static_cast<uint64_t>(i);

@@ -145,7 +145,7 @@ TEST(Settings, TheTableMatchesTheDefaults) {
         EXPECT_NE(row.is_debug_key, row.name.starts_with("WEFT_")) << row.name;
       },
       &rows);
-  EXPECT_EQ(rows, 17u);
+  EXPECT_EQ(rows, 19u);
 }
 
 TEST(Settings, ABadSettingEndsTheProcess) {

@@ -46,8 +46,8 @@ class door_acceptor final : public rt::acceptor {
       if (is_own_peer((*got)->native())) return got;
       constexpr std::string_view refusal =
           "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n"
-          "Content-Length: 45\r\nConnection: close\r\n\r\n"
-          "403 forbidden: not the user of this process\r\n";
+          "Content-Length: 44\r\nConnection: close\r\n\r\n"
+          "403 forbidden: not the user of this process\n";
       (void)(*got)->write(refusal.data(), refusal.size());
       (void)(*got)->close();
     }

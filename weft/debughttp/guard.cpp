@@ -43,8 +43,8 @@ bool admit(const guard_rules& rules, http::response_writer& w, const http::reque
   if (rules.check_host && rules.token.empty()) {
     const std::string_view name = host_name(r.host);
     if (!is_loopback(name) && !(http::equal_fold(name, rules.host) && !rules.host.empty())) {
-      http::reply_error(w, 403,
-                        "403 forbidden: Host is \"" + r.host + "\"; ask for 127.0.0.1 or localhost");
+      http::reply_error(
+          w, 403, "403 forbidden: Host is \"" + r.host + "\"; ask for 127.0.0.1 or localhost");
       return false;
     }
   }

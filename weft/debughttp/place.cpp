@@ -115,7 +115,8 @@ bool is_loopback(std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
   if (http::equal_fold(host, "localhost")) return true;
   constexpr std::string_view below = ".localhost";
-  if (host.size() > below.size() && http::equal_fold(host.substr(host.size() - below.size()), below))
+  if (host.size() > below.size() &&
+      http::equal_fold(host.substr(host.size() - below.size()), below))
     return true;
   const auto parsed = net::parse_address(net::join_host_port(host, 1));
   return parsed && is_loopback(*parsed);
@@ -131,11 +132,11 @@ result<place> parse_place(std::string_view text, bool guarded) {
   p.where = text;
   p.host = split->host;
   if (!is_loopback(p.host) && !guarded)
-    return fail(error(
-        "is not loopback: whoever reaches it could read this process; use 127.0.0.1:" +
-        std::to_string(split->port) +
-        ", or set WEFT_DEBUG_TOKEN (options.debug_token), or ask for client certificates "
-        "(weft::debughttp::use_tls)"));
+    return fail(
+        error("is not loopback: whoever reaches it could read this process; use 127.0.0.1:" +
+              std::to_string(split->port) +
+              ", or set WEFT_DEBUG_TOKEN (options.debug_token), or ask for client certificates "
+              "(weft::debughttp::use_tls)"));
   return p;
 }
 

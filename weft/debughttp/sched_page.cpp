@@ -34,13 +34,12 @@ std::string as_text(const rt::scheduler_view& v) {
                 static_cast<unsigned long long>(v.retakes),
                 static_cast<unsigned long long>(v.reclaims), v.guests);
   for (const auto& p : v.processors)
-    append_format(out, "  P%u: status=%s schedtick=%u m=%s runqsize=%u timerslen=%u warmstacks=%u\n",
-                  p.id, p.status, p.tick, number_or_nil(p.machine).c_str(), p.queue_len, p.timers,
-                  p.warm_stacks);
+    append_format(
+        out, "  P%u: status=%s schedtick=%u m=%s runqsize=%u timerslen=%u warmstacks=%u\n", p.id,
+        p.status, p.tick, number_or_nil(p.machine).c_str(), p.queue_len, p.timers, p.warm_stacks);
   for (const auto& m : v.machines)
-    append_format(out,
-                  "  M%u: tid=%d p=%s curg=%s spinning=%s announced=%s robbed=%s guest=%s\n", m.id,
-                  m.tid, number_or_nil(m.processor).c_str(),
+    append_format(out, "  M%u: tid=%d p=%s curg=%s spinning=%s announced=%s robbed=%s guest=%s\n",
+                  m.id, m.tid, number_or_nil(m.processor).c_str(),
                   m.goroutine == 0 ? "nil" : std::to_string(m.goroutine).c_str(),
                   m.spinning ? "true" : "false", m.announced ? "true" : "false",
                   m.robbed ? "true" : "false", m.guest ? "true" : "false");

@@ -3,8 +3,8 @@
 //
 // Rejected: a second kind of waiter in netpoll that the deadlock check leaves out. A thread that
 // waits in epoll for such ones only would have to count as idle, and what it has taken out and not
-// yet queued as work: two more orders on the scheduler's hottest path, for a listener that is called
-// once a day. This thread costs nothing while nobody calls.
+// yet queued as work: two more orders on the scheduler's hottest path, for a listener that is
+// called once a day. This thread costs nothing while nobody calls.
 #include "weft/sched/internal/quiet_wait.hpp"
 
 #include <poll.h>

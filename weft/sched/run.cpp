@@ -123,8 +123,8 @@ uint32_t wanted_procs(const options& how) {
   return static_cast<uint32_t>(how.procs);
 }
 
-/// A bad address in the options is the caller's mistake; one in the environment ends the process, as
-/// every bad setting does.
+/// A bad address in the options is the caller's mistake; one in the environment ends the process,
+/// as every bad setting does.
 void refuse_door(const options& how, const std::string& why) {
   const bool asked = !how.debug_addr.empty();
   std::string text(asked ? "weft::run: options.debug_addr is \"" : "weft: WEFT_DEBUG_ADDR=\"");

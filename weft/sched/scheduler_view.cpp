@@ -88,7 +88,8 @@ scheduler_view view_scheduler() {
   v.run_queue_len = sched.global_len.load(relaxed);
   v.goroutines = count_goroutines();
   const uint32_t made = sched.p_made.load(acquire);
-  for (uint32_t i = 0; i < made; ++i) v.created += sched.all_p[i]->created.load(relaxed);
+  v.created = v.goroutines;
+  for (uint32_t i = 0; i < made; ++i) v.created += sched.all_p[i]->finished.load(relaxed);
   v.retakes = sched.retakes.load(relaxed);
   v.reclaims = sched.reclaims.load(relaxed);
   v.network_waiters = netpoll_waiters();

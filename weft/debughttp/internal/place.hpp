@@ -22,9 +22,9 @@ struct place {
 /// (token, client certificates), so that it need not be this machine. Says what to change.
 [[nodiscard]] result<place> parse_place(std::string_view text, bool guarded);
 
-/// PID.sock in $XDG_RUNTIME_DIR/weft, or in /tmp/weft-UID where that is not set. Makes the directory
-/// and refuses one that others could have made or may write to; takes away sockets there whose
-/// processes are gone.
+/// PID.sock in $XDG_RUNTIME_DIR/weft, or in /tmp/weft-UID where that is not set. Makes the
+/// directory and refuses one that others could have made or may write to; takes away sockets there
+/// whose processes are gone.
 [[nodiscard]] result<place> default_place();
 
 /// Takes a socket out of the way that nobody listens to any more. Fails if somebody does, and if it
