@@ -128,6 +128,8 @@ __attribute__((noinline)) recorded_stack* record_stack_here() noexcept {
   return found != nullptr ? found : add(hash, pcs, depth);
 }
 
+void prepare_recorded_stacks() noexcept { heap_start(); }
+
 recorded_stack* recorded_stacks() noexcept { return newest.load(acquire); }
 
 size_t recorded_stacks_bytes() noexcept { return bytes_used.load(relaxed); }

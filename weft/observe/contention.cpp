@@ -152,6 +152,7 @@ namespace weft::prof {
 using namespace rt;
 
 int64_t set_block_rate(int64_t ns) noexcept {
+  prepare_recorded_stacks();
   probe_calls.blocked.store(on_blocked, release);
   const int64_t before = block_rate_ns.exchange(ns > 0 ? ns : 0, relaxed);
   set_probe(probe_block, ns > 0);
@@ -160,6 +161,7 @@ int64_t set_block_rate(int64_t ns) noexcept {
 
 int set_mutex_fraction(int n) noexcept {
   if (n < 0) return mutex_fraction.load(relaxed);
+  prepare_recorded_stacks();
   probe_calls.unlocked.store(on_unlocked, release);
   const int before = mutex_fraction.exchange(n, relaxed);
   set_probe(probe_mutex, n > 0);
@@ -168,6 +170,7 @@ int set_mutex_fraction(int n) noexcept {
 
 int set_sched_fraction(int n) noexcept {
   if (n < 0) return sched_fraction.load(relaxed);
+  prepare_recorded_stacks();
   probe_calls.made_ready.store(on_made_ready, release);
   probe_calls.ran.store(on_ran, release);
   const int before = sched_fraction.exchange(n, relaxed);

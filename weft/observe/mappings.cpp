@@ -94,10 +94,10 @@ std::vector<code_mapping> code_mappings() {
     all.push_back(std::move(mapping));
   }
   // The first one is "the binary" to pprof. The loader lists the program first.
-  if (!modules.empty())
-    std::stable_partition(all.begin(), all.end(), [&](const code_mapping& m) {
-      return m.start >= modules[0].low && m.start < modules[0].high;
-    });
+  const auto first = std::ranges::find_if(all, [&](const code_mapping& m) {
+    return !modules.empty() && m.start >= modules[0].low && m.start < modules[0].high;
+  });
+  if (first != all.end()) std::rotate(all.begin(), first, first + 1);
   return all;
 }
 

@@ -40,9 +40,10 @@ std::vector<entry> sorted(const profile& p) {
   std::vector<entry> all;
   for (const auto& [stack, values] : p.samples) all.emplace_back(&stack, &values);
   const size_t by = p.text == text_kind::heap ? 3 : p.text == text_kind::count ? 0 : 1;
-  std::ranges::stable_sort(all, [&](const entry& a, const entry& b) {
+  std::ranges::sort(all, [&](const entry& a, const entry& b) {
     const int64_t left = (*a.second)[by];
     const int64_t right = (*b.second)[by];
+    if (left == right) return *a.first < *b.first;
     return p.text == text_kind::heap ? left < right : left > right;
   });
   return all;

@@ -33,6 +33,10 @@ struct recorded_stack {
   }
 };
 
+/// Makes sure that there is memory for records, also where nothing else uses the heap (sanitizer
+/// builds). Not in a signal handler.
+void prepare_recorded_stacks() noexcept;
+
 /// The stack of whoever calls, from its caller outwards. Never null. Lock-free; a microsecond or
 /// two, by the unwind tables.
 [[nodiscard]] recorded_stack* record_stack_here() noexcept;
