@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writing a result to a file: whole or not at all.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "weft/base/error.hpp"
+
+namespace weft_command {
+
+/// Writes `bytes` to `path` by way of a temporary file beside it; "-" is standard output. A device
+/// or a pipe is written to as it is.
+[[nodiscard]] weft::result<void> write_file(const std::string& path, std::string_view bytes);
+
+}  // namespace weft_command
