@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "commands.hpp"
+#include "files.hpp"
 #include "flame_page.hpp"
-#include "output_file.hpp"
 #include "show_profile.hpp"
 #include "text.hpp"
 #include "top_table.hpp"

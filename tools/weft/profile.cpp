@@ -5,14 +5,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <unordered_map>
 #include <utility>
 
+#include "files.hpp"
 #include "gunzip.hpp"
 #include "protobuf.hpp"
 
@@ -386,20 +383,9 @@ weft::result<profile> parse_profile(std::string_view bytes) {
 }
 
 weft::result<profile> read_profile(const std::string& path) {
-  std::string bytes;
-  if (path == "-") {
-    std::array<char, 65536> buffer{};
-    while (const size_t got = std::fread(buffer.data(), 1, buffer.size(), stdin))
-      bytes.append(buffer.data(), got);
-  } else {
-    errno = 0;
-    std::ifstream file(path, std::ios::binary);
-    if (file) bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    if (!file || file.bad() || (bytes.empty() && errno == EISDIR))
-      return weft::fail(
-          weft::error(path + ": " + (errno != 0 ? std::strerror(errno) : "cannot be read")));
-  }
-  weft::result<profile> out = parse_profile(bytes);
+  const weft::result<std::string> bytes = read_file(path);
+  if (!bytes) return weft::fail(bytes.error());
+  weft::result<profile> out = parse_profile(*bytes);
   if (!out) return weft::fail(weft::error(path + ": " + out.error().message()));
   return out;
 }

@@ -35,6 +35,10 @@ std::string scaled(double value, const unit* units, size_t count) {
 std::string_view without_parameters(std::string_view name) {
   const size_t end = name.rfind(')');
   if (end == std::string_view::npos) return name;
+  const std::string_view rest = name.substr(end + 1);
+  if (!rest.empty() && !rest.starts_with(" const") && !rest.starts_with(" noexcept") &&
+      !rest.starts_with(" &") && !rest.starts_with(" volatile") && !rest.starts_with(" [clone"))
+    return name;
   int level = 0;
   for (size_t i = end; i > 0; --i) {
     if (name[i] == ')') ++level;

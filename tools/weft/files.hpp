@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing a result to a file: whole or not at all.
+// Files read whole, and written whole or not at all.
 #pragma once
 
 #include <string>
@@ -9,6 +9,8 @@
 
 namespace weft_command {
 
+/// "-" is standard input.
+[[nodiscard]] weft::result<std::string> read_file(const std::string& path);
 /// Writes `bytes` to `path` by way of a temporary file beside it; "-" is standard output. A device
 /// or a pipe is written to as it is.
 [[nodiscard]] weft::result<void> write_file(const std::string& path, std::string_view bytes);

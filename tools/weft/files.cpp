@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files written whole or not at all.
-#include "output_file.hpp"
+// Reading and writing files.
+#include "files.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -22,6 +23,21 @@ bool write_all(std::FILE* to, std::string_view bytes) {
 }
 
 }  // namespace
+
+weft::result<std::string> read_file(const std::string& path) {
+  std::FILE* file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
+  if (file == nullptr) return weft::fail(failed(path).error());
+  std::string out;
+  std::array<char, 65536> buffer{};
+  while (const size_t got = std::fread(buffer.data(), 1, buffer.size(), file))
+    out.append(buffer.data(), got);
+  const bool bad = std::ferror(file) != 0;
+  const int why = errno;
+  if (file != stdin) (void)std::fclose(file);
+  errno = why;
+  if (bad) return weft::fail(failed(path).error());
+  return out;
+}
 
 weft::result<void> write_file(const std::string& path, std::string_view bytes) {
   if (path == "-") {
