@@ -6,6 +6,7 @@
 // options::debug_addr, WEFT_DEBUG_ADDR. See docs/guide/debug-endpoints.md.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "weft/base/export.hpp"
@@ -17,6 +18,11 @@ namespace weft::debughttp {
 /// Everything below /debug/, and /metrics: to be mounted in a server of the program's own, which
 /// decides who may ask. Nothing of it changes the process, but for profiles that run for a while.
 [[nodiscard]] WEFT_API http::handler handler();
+
+/// The longest profile or trace that is taken for a request, unless limit_profile_seconds() says so.
+inline constexpr int64_t profile_seconds_max = 600;
+/// Changes it for this process; 0 only asks. Returns the limit until now.
+WEFT_API int64_t limit_profile_seconds(int64_t seconds) noexcept;
 
 /// Where the door is: "unix:/run/user/1000/weft/4711.sock", "127.0.0.1:6060". Empty: there is none,
 /// or not yet. May park.

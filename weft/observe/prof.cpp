@@ -8,7 +8,8 @@
 #include "weft/observe/internal/contention.hpp"
 #include "weft/observe/internal/profiles.hpp"
 #include "weft/sched/dump.hpp"
-#include "weft/sched/runtime.hpp"
+#include "weft/sync/context.hpp"
+#include "weft/sync/select.hpp"
 
 namespace weft::prof {
 
@@ -53,10 +54,17 @@ result<void> write(std::string_view name, sink to, form how) {
 }
 
 result<void> write_delta(std::string_view name, std::chrono::nanoseconds time, sink to) {
+  return write_delta(background(), name, time, to);
+}
+
+result<void> write_delta(const context& ctx, std::string_view name, std::chrono::nanoseconds time,
+                         sink to) {
   const kind* k = find(name);
   if (k == nullptr) return fail(unknown(name));
   const rt::profile before = k->make();
-  sleep_for(time);
+  bool ended = false;
+  select(on_done(ctx, [&] { ended = true; }), weft::after(time, [] {}));
+  if (ended) return fail(ctx.err());
   rt::profile after = k->make();
   after.subtract(before);
   after.duration_ns = after.time_ns - before.time_ns;

@@ -15,6 +15,10 @@
 #include "weft/base/error.hpp"
 #include "weft/base/export.hpp"
 
+namespace weft {
+class context;  // sync/context.hpp
+}
+
 namespace weft::prof {
 
 /// Takes a profile's bytes, piece by piece. An error ends the writing, which returns it.
@@ -63,6 +67,9 @@ WEFT_API result<void> write(std::string_view name, sink to, form how = form::pro
 /// What happens from now to `seconds` later: the difference of two. Parks meanwhile. Not for `cpu`
 /// and `wall`.
 WEFT_API result<void> write_delta(std::string_view name, std::chrono::nanoseconds seconds, sink to);
+/// The same; fails with the context's error, and writes nothing, if that ends before.
+WEFT_API result<void> write_delta(const context& ctx, std::string_view name,
+                                  std::chrono::nanoseconds seconds, sink to);
 WEFT_API extern const error no_such_profile;
 
 /// A profile that write() knows.
