@@ -249,7 +249,7 @@ class Alive(unittest.TestCase):
             self.assertEqual(p.process.wait(timeout=30), 2)
 
 
-class Pages(unittest.TestCase):
+class WithProgram(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.program = Running()
@@ -263,6 +263,138 @@ class Pages(unittest.TestCase):
     def get(self, path, *words):
         return curl("http://weft" + path, *words, at=self.program.socket)
 
+    def json(self, path):
+        status, fields, text = self.get(path)
+        self.assertEqual((status, fields["content-type"]), (200, "application/json"))
+        return json.loads(text)
+
+    def refused(self, path, status, text, *words):
+        """As Go's pprof refuses."""
+        got = self.get(path, *words)
+        self.assertEqual((got[0], got[2].decode()), (status, text + "\n"), path)
+        self.assertEqual(got[1]["x-go-pprof"], "1")
+        self.assertEqual(got[1]["x-content-type-options"], "nosniff")
+        self.assertEqual(got[1]["content-type"], "text/plain; charset=utf-8")
+        self.assertNotIn("content-disposition", got[1])
+
+
+def parse_openmetrics(text):
+    """Strictly what weft writes of it: {family: (type, unit, {labels: value})}."""
+    lines = text.split("\n")
+    if lines[-2:] != ["# EOF", ""]:
+        raise AssertionError("it does not end with # EOF")
+    families, name, stage = {}, None, 0
+    for line in lines[:-2]:
+        if match := re.fullmatch(r"# TYPE ([a-z][a-z0-9_]*) (gauge|counter)", line):
+            name, stage = match.group(1), 1
+            if name in families or name.endswith("_total"):
+                raise AssertionError(line)
+            families[name] = [match.group(2), "", {}]
+        elif match := re.fullmatch(r"# UNIT (\S+) ([a-z]+)", line):
+            if match.group(1) != name or stage != 1 or not name.endswith("_" + match.group(2)):
+                raise AssertionError(line)
+            families[name][1], stage = match.group(2), 2
+        elif match := re.fullmatch(r"# HELP (\S+) ([ -~]+)", line):
+            if match.group(1) != name or stage not in (1, 2):
+                raise AssertionError(line)
+            stage = 3
+        else:
+            match = re.fullmatch(r'([a-z0-9_]+)(?:\{([a-z_]+="[^"\\]*")\})? (\S+)', line)
+            kind = families[name][0]
+            if not match or stage != 3 or \
+               match.group(1) != name + ("_total" if kind == "counter" else ""):
+                raise AssertionError(line)
+            value = float(match.group(3))
+            if value != value or value < 0 or match.group(2) in families[name][2]:
+                raise AssertionError(line)
+            families[name][2][match.group(2)] = value
+    return families
+
+
+class Pages(WithProgram):
+    def test_goroutines(self):
+        got = self.json("/debug/goroutines?format=json")
+        self.assertGreaterEqual(got["goroutines"], 37)
+        parked = got["groups"][0]
+        self.assertEqual((parked["count"], parked["state"], parked["reason"], parked["labels"]),
+                         (30, "waiting", "chan receive", {"kind": "parked"}))
+        self.assertEqual(len(parked["ids"]), 8)
+        self.assertIn("serve()", parked["frames"][0]["function"])
+        self.assertRegex(parked["frames"][0]["file"], r"program\.cpp$")
+        self.assertEqual(parked["created_by"]["function"], "(anonymous namespace)::serve")
+        text = self.get("/debug/goroutines")[2].decode()
+        self.assertRegex(text, r"\A\d+ goroutines in \d+ groups\n\n30 goroutines \[chan receive, "
+                               r'oldest [^]]+\] labels:\{"kind": "parked"\} ids( \d+){8} \.\.\.:\n')
+
+    def test_goroutines_filtered(self):
+        def counts(query):
+            return [g["count"] for g in self.json(f"/debug/goroutines?format=json&{query}")["groups"]]
+
+        self.assertEqual(counts("reason=sync.Mutex.Lock"), [5])
+        self.assertEqual(counts("label=kind:parked"), [30])
+        self.assertEqual(counts("label=kind:other"), [])
+        self.assertEqual(counts("state=waiting"), [30, 5])
+        self.assertEqual(counts("state=waiting&limit=1"), [30])
+        self.assertEqual(counts("state=waiting&min_age=1h"), [])
+        self.assertEqual(counts("state=waiting&min_age=1ms&reason=&label="), [30, 5])
+        self.assertEqual(len(counts("state=waiting&system=1")), 3)
+        for query, why in (
+                ("state=dead", 'state is "dead": must be running, runnable or waiting'),
+                ("min_age=soon", 'min_age is "soon": must be a time like 90s, 250ms, 5m'),
+                ("label=kind", 'label is "kind": must be KEY:VALUE'),
+                ("limit=0", 'limit is "0": must be 1 to 100000'),
+                ("color=red", 'unknown parameter "color"; known are state, reason, min_age, label, '
+                              "limit, system, format")):
+            status, _, text = self.get(f"/debug/goroutines?{query}")
+            self.assertEqual((status, text.decode()), (400, why + "\n"))
+
+    def test_html_has_no_holes(self):
+        status, fields, text = self.get("/debug/goroutines", "-H", "Accept: text/html,*/*")
+        self.assertEqual((status, fields["content-type"]), (200, "text/html; charset=utf-8"))
+        self.assertEqual(fields["content-security-policy"],
+                         "default-src 'none'; style-src 'unsafe-inline'")
+        self.assertIn(b"labels:{&#34;kind&#34;: &#34;parked&#34;}", text)
+        self.assertIn(b"serve()::{lambda()#1}::operator()()", text)
+
+    def test_heap(self):
+        got = self.json("/debug/heap?format=json")
+        self.assertGreater(got["in_use_bytes"], 0)
+        self.assertGreaterEqual(got["span_bytes"], got["in_use_bytes"])
+        self.assertGreater(sum(c["in_use"] for c in got["classes"]), 0)
+        self.assertIn(b"fragmentation", self.get("/debug/heap")[2])
+
+    def test_metrics(self):
+        status, fields, text = self.get("/metrics")
+        self.assertEqual((status, fields["content-type"]), (
+            200, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
+        found = parse_openmetrics(text.decode())
+        self.assertEqual(found["weft_sched_gomaxprocs_threads"][0:2], ["gauge", "threads"])
+        self.assertGreaterEqual(found["weft_sched_goroutines_goroutines"][2][None], 37)
+        procs = int(found["weft_sched_gomaxprocs_threads"][2][None])
+        self.assertEqual(list(found["weft_sched_run_queue_goroutines"][2]),
+                         [f'p="{n}"' for n in range(procs)])
+        # Go's invariant of the classes.
+        classes = {n: f[2][None] for n, f in found.items() if n.startswith("weft_memory_classes_")}
+        total = classes.pop("weft_memory_classes_total_bytes")
+        self.assertEqual(sum(classes.values()), total)
+        self.assertEqual(set(self.json("/metrics?format=json")), set(found))
+        # Counters only grow.
+        later = parse_openmetrics(self.get("/metrics")[2].decode())
+        for name, (kind, _, values) in found.items():
+            for labels, value in values.items() if kind == "counter" else ():
+                self.assertGreaterEqual(later[name][2][labels], value, name)
+
+    def test_metrics_for_prometheus(self):
+        old = self.get("/metrics", "-H", "Accept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1")
+        self.assertEqual(old[1]["content-type"], "text/plain; version=0.0.4; charset=utf-8")
+        text = old[2].decode()
+        self.assertIn("# TYPE weft_sched_decisions_total counter\n", text)
+        self.assertNotIn("# EOF", text)
+        if shutil.which("promtool"):
+            got = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                                 capture_output=True, check=False)
+            self.assertEqual((got.returncode, got.stderr), (0, ""))
+
     def test_sched(self):
         got = json.loads(self.get("/debug/sched?format=json")[2])
         self.assertEqual(len(got["processors"]), got["procs"])
@@ -270,6 +402,127 @@ class Pages(unittest.TestCase):
         self.assertIn(self.program.process.pid, [m["tid"] for m in got["machines"]])
         by_accept = self.get("/debug/sched", "-H", "Accept: application/json")
         self.assertEqual(by_accept[1]["content-type"], "application/json")
+
+
+class Pprof(WithProgram):
+    """Statuses, headers and texts of Go's net/http/pprof (spec/pprof.md §5)."""
+
+    def test_index(self):
+        status, fields, text = self.get("/debug/pprof/")
+        self.assertEqual((status, fields["content-type"]), (200, "text/html; charset=utf-8"))
+        names = re.findall(r"<td><a href='[^']*'>(\w+)</a></td>", text.decode())
+        self.assertEqual(names, sorted(names))
+        for name in ("allocs", "block", "cmdline", "goroutine", "heap", "mutex", "profile", "symbol",
+                     "threadcreate", "trace", "wall", "sched"):
+            self.assertIn(name, names)
+        self.assertIn("<a href='goroutine?debug=2'>", text.decode())
+        listed = self.json("/debug/pprof/?format=json")["profiles"]
+        self.assertEqual([p["name"] for p in listed], names)
+        self.assertEqual(self.get("/debug/pprof")[0], 307)
+
+    def test_profiles(self):
+        for name in ("allocs", "block", "goroutine", "heap", "mutex", "sched", "threadcreate"):
+            status, fields, data = self.get(f"/debug/pprof/{name}")
+            self.assertEqual((status, fields["content-type"]), (200, "application/octet-stream"))
+            self.assertEqual(fields["content-disposition"], f'attachment; filename="{name}"')
+            self.assertEqual(fields["x-content-type-options"], "nosniff")
+            self.assertEqual(data[:2], b"\x1f\x8b")
+            status, fields, text = self.get(f"/debug/pprof/{name}?debug=1")
+            self.assertEqual((status, fields["content-type"]), (200, "text/plain; charset=utf-8"))
+            self.assertNotIn("content-disposition", fields)
+            self.assertRegex(text, rb"^(\w+ profile: |--- (contention|mutex):)")
+        full = self.get("/debug/pprof/goroutine?debug=2")[2].decode()
+        self.assertGreaterEqual(len(re.findall(r"^goroutine \d+ \[", full, re.M)), 37)
+        self.assertEqual(self.get("/debug/pprof/heap?gc=1")[0], 200)
+
+    def test_refusals(self):
+        self.refused("/debug/pprof/nothing", 404, "Unknown profile")
+        for seconds in ("x", "0", "-1", "1.5"):
+            self.refused(f"/debug/pprof/heap?seconds={seconds}", 400,
+                         'invalid value for "seconds" - must be a positive integer')
+        self.refused("/debug/pprof/heap?seconds=1&debug=1", 400,
+                     "seconds and debug params are incompatible")
+        limit = "at most 600 (weft::debughttp::limit_profile_seconds)"
+        self.refused("/debug/pprof/profile?seconds=601", 400, f"seconds is 601: {limit}")
+        self.refused("/debug/pprof/goroutine?seconds=1000000", 400, f"seconds is 1e+06: {limit}")
+
+    def test_delta(self):
+        status, fields, data = self.get("/debug/pprof/allocs?seconds=1")
+        self.assertEqual((status, fields["content-disposition"]),
+                         (200, 'attachment; filename="allocs-delta"'))
+        self.assertEqual(data[:2], b"\x1f\x8b")
+
+    def test_cmdline_and_symbol(self):
+        status, fields, text = self.get("/debug/pprof/cmdline")
+        self.assertEqual((status, fields["content-type"], text.decode()),
+                         (200, "text/plain; charset=utf-8", PROGRAM))
+        goroutines = self.get("/debug/pprof/goroutine?debug=1")[2].decode()
+        pc, name = re.search(r"#\t(0x[0-9a-f]+)\t(weft::mutex::lock_slow)\+", goroutines).groups()
+        want = f"num_symbols: 1\n{pc} {name}\n"
+        self.assertEqual(self.get(f"/debug/pprof/symbol?{pc}")[2].decode(), want)
+        posted = self.get("/debug/pprof/symbol", "--data-raw", f"{pc}+0x1+junk+{pc}")[2].decode()
+        self.assertEqual(posted, want + f"{pc} {name}\n")
+        self.assertEqual(self.get("/debug/pprof/symbol")[2], b"num_symbols: 1\n")
+
+    def test_one_cpu_profile_at_a_time_and_leaving_ends_it(self):
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(self.program.socket)
+            first.sendall(b"GET /debug/pprof/profile?seconds=100 HTTP/1.1\r\nHost: weft\r\n\r\n")
+            text = "Could not enable CPU profiling: cpu profiling already in use"
+            for _ in range(200):  # until the first has begun
+                status, fields, content = self.get("/debug/pprof/profile?seconds=1")
+                if status == 500:
+                    break
+            self.assertEqual((status, content.decode()), (500, text + "\n"))
+            self.assertEqual(fields["x-go-pprof"], "1")
+        for _ in range(200):  # until it is noticed that the first has left
+            status, fields, content = self.get("/debug/pprof/profile?seconds=1")
+            if status == 200:
+                break
+        self.assertEqual(status, 200)
+        self.assertEqual(fields["content-disposition"], 'attachment; filename="profile"')
+        self.assertEqual(content[:2], b"\x1f\x8b")
+
+
+def go_missing():
+    """Go's tools decide whether profiles are right: CI must have them."""
+    if shutil.which("go"):
+        return False
+    if os.environ.get("CI") == "true":
+        sys.exit("no go, and CI=true")
+    return True
+
+
+@unittest.skipIf(go_missing(), "no go")
+class GoTools(unittest.TestCase):
+    """go tool pprof fetches by itself: over TCP, as it knows no Unix sockets."""
+
+    def test_pprof(self):
+        port = free_port()
+        with Running(WEFT_DEBUG_ADDR=f"127.0.0.1:{port}") as p, \
+             tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(p.first, "ready")
+
+            def pprof(*words):
+                got = subprocess.run(["go", "tool", "pprof", *words], text=True, check=False,
+                                     capture_output=True, cwd=folder,
+                                     env={**os.environ, "PPROF_TMPDIR": folder})
+                self.assertEqual(got.returncode, 0, got.stderr)
+                return got.stdout
+
+            base = f"http://127.0.0.1:{port}/debug/pprof"
+            top = pprof("-top", f"{base}/profile?seconds=1")
+            self.assertIn("Type: cpu\n", top)
+            self.assertRegex(top, r"(?m)^ +\d+(\.\d+)?m?s .*serve\(\)::")
+            traces = pprof("-traces", f"{base}/goroutine")
+            self.assertIn("Type: goroutine\n", traces)
+            self.assertRegex(traces, r"kind: *parked")
+            self.assertRegex(pprof("-top", f"{base}/heap"), r"Type: inuse_space\n")
+            self.assertRegex(pprof("-top", f"{base}/allocs"), r"Type: alloc_space\n")
+            self.assertRegex(pprof("-raw", f"{base}/threadcreate"), r"Samples:\n")
+            self.assertRegex(pprof("-top", f"{base}/block?seconds=1"), r"Type: delay\n")
+            pprof("-proto", "-output", f"{folder}/cpu.pb.gz", f"{base}/profile?seconds=1")
+            self.assertIn("Type: cpu\n", pprof("-top", f"{folder}/cpu.pb.gz"))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ void reply_html(http::response_writer& w, std::string_view body) {
 }
 
 void reply_json(http::response_writer& w, const json::value& value) {
-  const auto text = json::encode(value, {.indent = 1});
+  const auto text = json::encode(value);
   if (!text) return http::reply_error(w, 500, text.error().message());
   reply_text(w, *text + "\n", "application/json");
 }

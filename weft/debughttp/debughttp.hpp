@@ -19,7 +19,8 @@ namespace weft::debughttp {
 /// decides who may ask. Nothing of it changes the process, but for profiles that run for a while.
 [[nodiscard]] WEFT_API http::handler handler();
 
-/// The longest profile or trace that is taken for a request, unless limit_profile_seconds() says so.
+/// The longest profile or trace that is taken for a request, unless limit_profile_seconds() says
+/// so.
 inline constexpr int64_t profile_seconds_max = 600;
 /// Changes it for this process; 0 only asks. Returns the limit until now.
 WEFT_API int64_t limit_profile_seconds(int64_t seconds) noexcept;

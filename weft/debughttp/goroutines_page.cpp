@@ -35,8 +35,9 @@ struct filter {
     if (!state.empty() && g.state != state) return false;
     if (!reason.empty() && g.reason.find(reason) == std::string_view::npos) return false;
     if (g.oldest_ns < min_age_ns) return false;
-    return std::ranges::all_of(
-        labels, [&](const auto& wanted) { return std::ranges::contains(g.labels, wanted); });
+    return std::ranges::all_of(labels, [&](const auto& wanted) {
+      return std::ranges::find(g.labels, wanted) != g.labels.end();
+    });
   }
 };
 
@@ -46,8 +47,8 @@ std::optional<int64_t> parse_age(std::string_view text) {
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (failed != std::errc{} || n < 0 || n > 1e9) return std::nullopt;
   const std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
-  constexpr std::pair<std::string_view, double> units[] = {
-      {"", 1}, {"s", 1}, {"ms", 1e-3}, {"us", 1e-6}, {"m", 60}, {"h", 3600}};
+  constexpr std::pair<std::string_view, double> units[] = {{"", 1},      {"s", 1},  {"ms", 1e-3},
+                                                           {"us", 1e-6}, {"m", 60}, {"h", 3600}};
   for (const auto& [name, seconds] : units)
     if (unit == name) return static_cast<int64_t>(n * seconds * 1e9);
   return std::nullopt;
@@ -70,8 +71,7 @@ std::string parse_one(filter& f, const std::string& name, const std::string& val
     if (colon == std::string::npos) return "label is \"" + value + "\": must be KEY:VALUE";
     f.labels.emplace_back(value.substr(0, colon), value.substr(colon + 1));
   } else if (name == "limit") {
-    const auto [end, failed] =
-        std::from_chars(value.data(), value.data() + value.size(), f.limit);
+    const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), f.limit);
     if (failed != std::errc{} || end != value.data() + value.size() || f.limit < 1 ||
         f.limit > limit_max)
       return "limit is \"" + value + "\": must be 1 to " + std::to_string(limit_max);
@@ -124,6 +124,16 @@ struct frame {
   int line = 0;
 };
 
+/// By name, or by file: inlined functions often have no namespace in their name.
+bool is_runtime(const rt::symbol_line& line) {
+  if (rt::is_runtime_function(line.function)) return true;
+  constexpr std::string_view folders[] = {"/weft/base/", "/weft/heap/", "/weft/sched/",
+                                          "/weft/sync/internal/"};
+  return std::ranges::any_of(folders, [&](std::string_view folder) {
+    return line.file.find(folder) != std::string::npos;
+  });
+}
+
 /// The frames that a user knows: without the runtime's own on top (all of them are, for a goroutine
 /// of the runtime: then they stay) and below the goroutine's own function.
 std::vector<frame> frames_of(const listing& l, const goroutine_group& g) {
@@ -132,8 +142,9 @@ std::vector<frame> frames_of(const listing& l, const goroutine_group& g) {
   for (size_t n = 0; n < g.pcs.size(); ++n) {
     for (const rt::symbol_line& line : l.names.at(address_of(g, n)).lines) {
       if (rt::is_goroutine_entry(line.function)) continue;
-      all.push_back({line.function.empty() ? "?" : line.function, line.file, line.line});
-      if (!shown.empty() || !rt::is_runtime_function(line.function)) shown.push_back(all.back());
+      const std::string_view name = line.function;
+      all.push_back({name.empty() ? "?" : name, line.file, line.line});
+      if (!shown.empty() || !is_runtime(line)) shown.push_back(all.back());
     }
   }
   return shown.empty() ? all : shown;
@@ -142,9 +153,7 @@ std::vector<frame> frames_of(const listing& l, const goroutine_group& g) {
 std::optional<frame> creator_of(const listing& l, const goroutine_group& g) {
   if (g.creation_pc == 0) return std::nullopt;
   for (const rt::symbol_line& line : l.names.at(g.creation_pc - 1).lines)
-    if (!rt::is_runtime_function(line.function) && !line.function.starts_with("weft::go") &&
-        !line.function.starts_with("weft::spawn"))
-      return frame{line.function, line.file, line.line};
+    if (!is_runtime(line)) return frame{line.function, line.file, line.line};
   return std::nullopt;
 }
 
@@ -184,15 +193,13 @@ std::string summary_of(const listing& l) {
   std::string out;
   append_format(out, "%llu goroutines in %zu groups", static_cast<unsigned long long>(l.goroutines),
                 l.groups_found);
-  if (l.groups.size() < l.groups_found)
-    append_format(out, ", the largest %zu", l.groups.size());
+  if (l.groups.size() < l.groups_found) append_format(out, ", the largest %zu", l.groups.size());
   return out;
 }
 
 std::string as_text(const listing& l) {
   std::string out = summary_of(l) + '\n';
-  for (const goroutine_group& g : l.groups)
-    out += '\n' + header_of(g) + ":\n" + body_of(l, g);
+  for (const goroutine_group& g : l.groups) out += '\n' + header_of(g) + ":\n" + body_of(l, g);
   return out;
 }
 
@@ -241,7 +248,8 @@ json::value as_json(const listing& l) {
 
 void serve(http::response_writer& w, http::request& r) {
   filter f;
-  for (const auto& [name, value] : r.url.values().pairs()) {
+  const http::query_values query = r.url.values();
+  for (const auto& [name, value] : query.pairs()) {
     if (value.empty()) continue;  // a form's field that was left alone
     if (const std::string why = parse_one(f, name, value); !why.empty())
       return http::reply_error(w, 400, why);

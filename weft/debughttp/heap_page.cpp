@@ -10,7 +10,9 @@ namespace weft::debughttp {
 
 namespace {
 
-bool is_empty(const heap_class_statistics& c) noexcept { return c.object_bytes == 0 || c.spans == 0; }
+bool is_empty(const heap_class_statistics& c) noexcept {
+  return c.object_bytes == 0 || c.spans == 0;
+}
 
 std::string as_text(const heap_statistics& h) {
   std::string out;
@@ -29,9 +31,10 @@ std::string as_text(const heap_statistics& h) {
   out += "   object      in use        free     spans      touched  fragmentation\n";
   for (const heap_class_statistics& c : h.classes)
     if (!is_empty(c))
-      append_format(out, "%9zu %11zu %11zu %9zu %12zu %12.1f %%\n", c.object_bytes, c.in_use, c.free,
-                    c.spans, c.touched_bytes, c.fragmentation() * 100);
-  append_format(out, "    large %11zu                       %12zu\n", h.large_objects, h.large_bytes);
+      append_format(out, "%9zu %11zu %11zu %9zu %12zu %12.1f %%\n", c.object_bytes, c.in_use,
+                    c.free, c.spans, c.touched_bytes, c.fragmentation() * 100);
+  append_format(out, "    large %11zu                       %12zu\n", h.large_objects,
+                h.large_bytes);
   return out;
 }
 
@@ -47,20 +50,21 @@ json::value as_json(const heap_statistics& h) {
                                         {"touched_bytes", c.touched_bytes},
                                         {"fragmentation", c.fragmentation()}});
   const bool limited = h.memory_limit != SIZE_MAX;
-  return json::object{{"in_use_bytes", h.in_use_bytes},
-                      {"span_bytes", h.span_bytes},
-                      {"idle_bytes", h.idle_bytes},
-                      {"returned_bytes", h.returned_bytes},
-                      {"released_bytes", h.released_bytes},
-                      {"metadata_bytes", h.metadata_bytes},
-                      {"reserved_bytes", h.reserved_bytes},
-                      {"memory_limit", limited ? json::value(h.memory_limit) : json::value(nullptr)},
-                      {"large_objects", h.large_objects},
-                      {"large_bytes", h.large_bytes},
-                      {"caches", h.caches},
-                      {"caches_in_use", h.caches_in_use},
-                      {"fragmentation", h.fragmentation},
-                      {"classes", std::move(classes)}};
+  return json::object{
+      {"in_use_bytes", h.in_use_bytes},
+      {"span_bytes", h.span_bytes},
+      {"idle_bytes", h.idle_bytes},
+      {"returned_bytes", h.returned_bytes},
+      {"released_bytes", h.released_bytes},
+      {"metadata_bytes", h.metadata_bytes},
+      {"reserved_bytes", h.reserved_bytes},
+      {"memory_limit", limited ? json::value(h.memory_limit) : json::value(nullptr)},
+      {"large_objects", h.large_objects},
+      {"large_bytes", h.large_bytes},
+      {"caches", h.caches},
+      {"caches_in_use", h.caches_in_use},
+      {"fragmentation", h.fragmentation},
+      {"classes", std::move(classes)}};
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 // where Go has the figure; what Go has and Weft cannot say is left out rather than 0.
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <string>
 #include <string_view>
@@ -91,10 +93,16 @@ void add_processors(metrics& to, const rt::scheduler_view& v) {
          "Ps taken from threads that blocked or computed for long.");
   to.add("weft_sched_global_run_queue_goroutines", gauge, "goroutines", v.run_queue_len,
          "Goroutines in the queue that all Ps share.");
-  family queues{"weft_sched_run_queue_goroutines", gauge, "goroutines",
-                "Goroutines in the queue of a P.", {}};
-  family ticks{"weft_sched_decisions", counter, "",
-               "Times that a P has picked a goroutine. Starts again after 2^32.", {}};
+  family queues{"weft_sched_run_queue_goroutines",
+                gauge,
+                "goroutines",
+                "Goroutines in the queue of a P.",
+                {}};
+  family ticks{"weft_sched_decisions",
+               counter,
+               "",
+               "Times that a P has picked a goroutine. Starts again after 2^32.",
+               {}};
   for (const rt::processor_view& p : v.processors) {
     queues.samples.push_back({static_cast<double>(p.queue_len), "p", std::to_string(p.id)});
     ticks.samples.push_back({static_cast<double>(p.tick), "p", std::to_string(p.id)});
@@ -122,8 +130,11 @@ void add_heap(metrics& to) {
   const heap_statistics h = heap_stats();
   const size_t unused = h.span_bytes > h.in_use_bytes ? h.span_bytes - h.in_use_bytes : 0;
   size_t objects = h.large_objects;
-  family by_size{"weft_heap_class_objects", gauge, "objects",
-                 "Objects in use, by the size of their class.", {}};
+  family by_size{"weft_heap_class_objects",
+                 gauge,
+                 "objects",
+                 "Objects in use, by the size of their class.",
+                 {}};
   for (const heap_class_statistics& c : h.classes) {
     objects += c.in_use;
     if (c.spans != 0)
@@ -152,11 +163,12 @@ void add_heap(metrics& to) {
 }
 
 std::string number_text(double value) {
-  std::string out;
+  char out[64];
   constexpr double exact_max = 9007199254740992.0;  // 2^53
   const bool is_whole = std::floor(value) == value && std::fabs(value) < exact_max;
-  append_format(out, is_whole ? "%.0f" : "%.17g", value);
-  return out;
+  const auto end = is_whole ? std::to_chars(out, out + sizeof out, static_cast<int64_t>(value))
+                            : std::to_chars(out, out + sizeof out, value);
+  return {out, end.ptr};
 }
 
 /// OpenMetrics 1.0, or Prometheus' older text, which names counters with their _total.

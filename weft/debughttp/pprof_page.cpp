@@ -3,9 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <cmath>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "weft/debughttp/internal/pages.hpp"
 #include "weft/observe/internal/symbols.hpp"
 #include "weft/observe/prof.hpp"
+#include "weft/sched/runtime.hpp"
 #include "weft/sync/context.hpp"
 #include "weft/sync/select.hpp"
 
@@ -65,9 +67,8 @@ bool allow_seconds(response_writer& w, double seconds) {
   const int64_t most = seconds_max.load(rt::relaxed);
   if (seconds > static_cast<double>(most)) {
     std::string text;
-    append_format(text,
-                  "seconds is %g: at most %lld (weft::debughttp::limit_profile_seconds)", seconds,
-                  static_cast<long long>(most));
+    append_format(text, "seconds is %g: at most %lld (weft::debughttp::limit_profile_seconds)",
+                  seconds, static_cast<long long>(most));
     serve_error(w, 400, text);
     return false;
   }
@@ -138,7 +139,8 @@ std::vector<prof::info> all_profiles() {
   std::vector<prof::info> all;
   prof::list(
       [](void* to, const prof::info& p) {
-        if (p.name != "cpu" && p.name != "wall") static_cast<std::vector<prof::info>*>(to)->push_back(p);
+        if (p.name != "cpu" && p.name != "wall")
+          static_cast<std::vector<prof::info>*>(to)->push_back(p);
       },
       &all);
   return all;
@@ -245,14 +247,15 @@ struct entry {
 std::vector<entry> entries() {
   std::vector<entry> all;
   for (const prof::info& p : all_profiles())
-    all.push_back({p.name, p.description, std::string(p.name) + "?debug=1", p.count});
+    all.push_back({p.name, p.description, std::string(p.name) + "?debug=1",
+                   p.name == "goroutine" ? num_goroutine() : p.count});
   all.push_back({"cmdline", "the command line of this process", "cmdline", 0});
   all.push_back({"profile", "CPU: seconds=N, then for go tool pprof", "profile?seconds=30", 0});
   all.push_back({"symbol", "names of the addresses that are posted, 0x1+0x2", "symbol", 0});
-  all.push_back({"trace", "an execution trace: seconds=N, then for go tool trace",
-                 "trace?seconds=1", 0});
-  all.push_back({"wall", "where goroutines are, running and parked alike: seconds=N",
-                 "wall?seconds=10", 0});
+  all.push_back(
+      {"trace", "an execution trace: seconds=N, then for go tool trace", "trace?seconds=1", 0});
+  all.push_back(
+      {"wall", "where goroutines are, running and parked alike: seconds=N", "wall?seconds=10", 0});
   std::ranges::sort(all, {}, &entry::name);
   return all;
 }
@@ -261,10 +264,8 @@ void serve_index(response_writer& w, request& r) {
   if (wanted_form(r, true) == form::json) {
     json::array list;
     for (const entry& e : entries())
-      list.emplace_back(json::object{{"name", e.name},
-                                     {"count", e.count},
-                                     {"href", e.link},
-                                     {"description", e.description}});
+      list.emplace_back(json::object{
+          {"name", e.name}, {"count", e.count}, {"href", e.link}, {"description", e.description}});
     return reply_json(w, json::object{{"profiles", std::move(list)}});
   }
   std::string rows;
@@ -272,8 +273,8 @@ void serve_index(response_writer& w, request& r) {
   for (const entry& e : entries()) {
     rows += "<tr><td>" + std::to_string(e.count) + "</td><td><a href='" + html_escape(e.link) +
             "'>" + html_escape(e.name) + "</a></td></tr>\n";
-    descriptions += "<li><b>" + html_escape(e.name) + "</b>: " + html_escape(e.description) +
-                    "</li>\n";
+    descriptions +=
+        "<li><b>" + html_escape(e.name) + "</b>: " + html_escape(e.description) + "</li>\n";
   }
   reply_html(w,
              "<html>\n<head>\n<title>/debug/pprof/</title>\n<style>\ntd { padding-right: 1em; }\n"

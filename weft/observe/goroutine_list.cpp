@@ -2,6 +2,8 @@
 // Walking all cells, and grouping by stack.
 #include "weft/observe/goroutine_list.hpp"
 
+#include <map>
+#include <string>
 #include <unordered_map>
 
 #include "weft/base/os/os.hpp"
@@ -31,7 +33,7 @@ class collector {
     key_.clear();
     key_.push_back(static_cast<uintptr_t>(g.status) << 8 | static_cast<uintptr_t>(g.reason));
     const label_set* labels = seen_.labels;
-    key_.push_back(reinterpret_cast<uintptr_t>(labels));
+    key_.push_back(number_of(labels));
     key_.insert(key_.end(), seen_.pcs.begin(), seen_.pcs.end());
     const auto [at, fresh] = by_key_.try_emplace(key_, groups_.size());
     if (fresh) {
@@ -57,10 +59,27 @@ class collector {
   std::vector<goroutine_group> take() { return std::move(groups_); }
 
  private:
+  /// The same for sets that say the same: each scope makes one of its own.
+  size_t number_of(const label_set* labels) {
+    if (labels == nullptr) return 0;
+    const auto [at, fresh] = number_of_set_.try_emplace(labels, 0);
+    if (!fresh) return at->second;
+    std::vector<std::string> texts;
+    for (uint32_t i = 0; i < labels->count; ++i) {
+      texts.emplace_back(labels->pairs()[i].key);
+      texts.emplace_back(labels->pairs()[i].value);
+    }
+    at->second =
+        number_of_texts_.try_emplace(std::move(texts), number_of_texts_.size() + 1).first->second;
+    return at->second;
+  }
+
   const goroutine_list_options how_;
   const int64_t now_ = os::monotonic_ns();
   seen_goroutine seen_{};
   std::vector<uintptr_t> key_;
+  std::unordered_map<const label_set*, size_t> number_of_set_;
+  std::map<std::vector<std::string>, size_t> number_of_texts_;
   std::unordered_map<std::vector<uintptr_t>, size_t, group_hash> by_key_;
   std::vector<goroutine_group> groups_;
 };

@@ -71,6 +71,7 @@ bool is_goroutine_entry(std::string_view function) noexcept {
       "weft::rt::spawned",
       "weft::rt::machine_main",
       "weft::rt::run_main",
+      "weft::rt::(anonymous namespace)::main_entry",
       "weft::run<",
       "std::invoke",
       "std::__invoke",
