@@ -58,6 +58,12 @@ done
 port=$(sed -n 's/.*ready on .*:\([0-9]*\)$/\1/p' "$work/out")
 printf 'a Redis-compatible server, one goroutine per client, on 127.0.0.1:%s (process %s)\n' \
   "$port" "$pid"
+# Where programs that link weft::debughttp have their door by default.
+door=/tmp/weft-$(id -u)/$pid.sock
+[ -n "${XDG_RUNTIME_DIR:-}" ] && door=$XDG_RUNTIME_DIR/weft/$pid.sock
+if [ -S "$door" ]; then
+  printf 'for operators: curl --unix-socket %s http://weft/debug/goroutines\n' "$door"
+fi
 
 title "redis-cli"
 cli() {

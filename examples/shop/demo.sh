@@ -48,7 +48,7 @@ if $tls; then
     -out "$certificate" -keyout "$key" 2> /dev/null || exit 1
   trust=(--cacert "$certificate") insecure=(--insecure)
 fi
-declare -A pid url
+declare -A pid url door
 end() {
   trap - EXIT INT TERM
   local name
@@ -100,6 +100,9 @@ start() { # NAME
     exit 1
   fi
   printf '%-8s %s  (process %s)\n' "$1" "${url[$1]}" "${pid[$1]}"
+  # Where programs that link weft::debughttp have their door by default.
+  door[$1]=/tmp/weft-$(id -u)/${pid[$1]}.sock
+  [ -n "${XDG_RUNTIME_DIR:-}" ] && door[$1]=$XDG_RUNTIME_DIR/weft/${pid[$1]}.sock
 }
 
 title "three services"
@@ -154,6 +157,9 @@ title "what the gateway has counted"
 curl -s -m 10 "${trust[@]}" "${url[gateway]}/stats" |
   sed 's/[{}]//g; s/,"/\n"/g' | sed 's/^"\(.*\)":/  \1 /'
 echo
+
+title "what its goroutines do (curl --unix-socket ${door[gateway]} http://weft/debug/goroutines)"
+curl -s -m 10 --unix-socket "${door[gateway]}" http://weft/debug/goroutines | head -n 14
 
 if $once; then
   title "done"

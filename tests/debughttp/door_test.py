@@ -328,7 +328,8 @@ class Pages(WithProgram):
 
     def test_goroutines_filtered(self):
         def counts(query):
-            return [g["count"] for g in self.json(f"/debug/goroutines?format=json&{query}")["groups"]]
+            got = self.json(f"/debug/goroutines?format=json&{query}")
+            return [group["count"] for group in got["groups"]]
 
         self.assertEqual(counts("reason=sync.Mutex.Lock"), [5])
         self.assertEqual(counts("label=kind:parked"), [30])
@@ -412,8 +413,8 @@ class Pprof(WithProgram):
         self.assertEqual((status, fields["content-type"]), (200, "text/html; charset=utf-8"))
         names = re.findall(r"<td><a href='[^']*'>(\w+)</a></td>", text.decode())
         self.assertEqual(names, sorted(names))
-        for name in ("allocs", "block", "cmdline", "goroutine", "heap", "mutex", "profile", "symbol",
-                     "threadcreate", "trace", "wall", "sched"):
+        for name in ("allocs", "block", "cmdline", "goroutine", "heap", "mutex", "profile", "sched",
+                     "symbol", "threadcreate", "trace", "wall"):
             self.assertIn(name, names)
         self.assertIn("<a href='goroutine?debug=2'>", text.decode())
         listed = self.json("/debug/pprof/?format=json")["profiles"]

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -13,22 +13,52 @@
 #include <string_view>
 #include <utility>
 
+#include "weft/base/atomic.hpp"
 #include "weft/base/os/os.hpp"
+#include "weft/base/race.hpp"
 #include "weft/debughttp/debughttp.hpp"
 #include "weft/debughttp/internal/guard.hpp"
 #include "weft/debughttp/internal/place.hpp"
 #include "weft/http/server.hpp"
 #include "weft/net/internal/stream.hpp"
 #include "weft/net/listener.hpp"
+#include "weft/sched/go.hpp"
 #include "weft/sched/internal/debug_door.hpp"
 #include "weft/sched/internal/quiet_wait.hpp"
 #include "weft/sched/internal/section.hpp"
+#include "weft/sched/runtime.hpp"
 #include "weft/sync/mutex.hpp"
 #include "weft/sync/wait_group.hpp"
 
 namespace weft::debughttp {
 
 namespace {
+
+/// Strangers who are told so at the same time; others are cut off without a word.
+constexpr uint32_t strangers_max = 16;
+rt::atomic<uint32_t> strangers{0};
+
+/// Says why, and waits a second for the stranger to read it: closing a socket with a question in it
+/// that nobody read would take the answer back.
+void refuse(std::shared_ptr<rt::stream> stranger) {
+  if (strangers.fetch_add(1, rt::relaxed) >= strangers_max) {
+    strangers.fetch_sub(1, rt::relaxed);
+    (void)stranger->close();
+    return;
+  }
+  go([c = net::conn(std::move(stranger))] {
+    (void)c.set_deadline(now() + std::chrono::seconds(1));
+    (void)c.write(
+        "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Length: 44\r\nConnection: close\r\n\r\n"
+        "403 forbidden: not the user of this process\n");
+    (void)c.close_write();
+    char unread[512];
+    for (auto got = c.read(unread); got && *got != 0;) got = c.read(unread);
+    (void)c.close();
+    strangers.fetch_sub(1, rt::relaxed);
+  });
+}
 
 /// Accepts like the listener that it wraps, but waits where no deadlock check counts it, and turns
 /// other users' processes away.
@@ -44,12 +74,7 @@ class door_acceptor final : public rt::acceptor {
       result<std::shared_ptr<rt::stream>> got = over_->accept();
       if (!got || over_->local().kind != net::family::local) return got;
       if (is_own_peer((*got)->native())) return got;
-      constexpr std::string_view refusal =
-          "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n"
-          "Content-Length: 44\r\nConnection: close\r\n\r\n"
-          "403 forbidden: not the user of this process\n";
-      (void)(*got)->write(refusal.data(), refusal.size());
-      (void)(*got)->close();
+      refuse(std::move(*got));
     }
   }
   result<void> close() override {
@@ -119,6 +144,7 @@ result<net::listener> listen_at(const place& at) {
 /// On a goroutine of the runtime's own.
 void serve_door(void* argument) {
   auto* d = static_cast<door*>(argument);
+  rt::race_acquire(d);  // partner: start()
   (void)d->server.serve(std::move(d->on));
   d->serving.done();
 }
@@ -139,6 +165,7 @@ std::string start(const place& at, std::string_view token,
   auto made = std::make_unique<door>(
       http::server(options_for(guarded(handler(), std::move(rules)))), std::move(quiet));
   made->serving.add(1);
+  rt::race_release(made.get());  // partner: serve_door()
   const char* why = nullptr;
   {
     const rt::section entered(rt::leaf);

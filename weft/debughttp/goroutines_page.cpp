@@ -122,6 +122,7 @@ struct frame {
   std::string_view function;
   std::string_view file;
   int line = 0;
+  bool runtime = false;
 };
 
 /// By name, or by file: inlined functions often have no namespace in their name.
@@ -134,26 +135,28 @@ bool is_runtime(const rt::symbol_line& line) {
   });
 }
 
-/// The frames that a user knows: without the runtime's own on top (all of them are, for a goroutine
-/// of the runtime: then they stay) and below the goroutine's own function.
+/// The frames that a user knows: without the runtime's own on top and below (if all of them are,
+/// as for a goroutine of the runtime, they stay), and none of what every goroutine begins with.
 std::vector<frame> frames_of(const listing& l, const goroutine_group& g) {
   std::vector<frame> all;
-  std::vector<frame> shown;
   for (size_t n = 0; n < g.pcs.size(); ++n) {
     for (const rt::symbol_line& line : l.names.at(address_of(g, n)).lines) {
       if (rt::is_goroutine_entry(line.function)) continue;
       const std::string_view name = line.function;
-      all.push_back({name.empty() ? "?" : name, line.file, line.line});
-      if (!shown.empty() || !is_runtime(line)) shown.push_back(all.back());
+      all.push_back({name.empty() ? "?" : name, line.file, line.line, is_runtime(line)});
     }
   }
-  return shown.empty() ? all : shown;
+  const auto is_users = [](const frame& f) { return !f.runtime; };
+  const auto first = std::ranges::find_if(all, is_users);
+  const auto last = std::find_if(all.rbegin(), all.rend(), is_users).base();
+  if (first == all.end()) return all;
+  return {first, last};
 }
 
 std::optional<frame> creator_of(const listing& l, const goroutine_group& g) {
   if (g.creation_pc == 0) return std::nullopt;
   for (const rt::symbol_line& line : l.names.at(g.creation_pc - 1).lines)
-    if (!is_runtime(line)) return frame{line.function, line.file, line.line};
+    if (!is_runtime(line)) return frame{line.function, line.file, line.line, false};
   return std::nullopt;
 }
 

@@ -15,7 +15,10 @@ namespace {
 
 /// "host:port", "host", "[v6]:port": without port and brackets.
 std::string_view host_name(std::string_view host) {
-  if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
+  if (host.starts_with('[')) {
+    const size_t end = host.find(']');
+    return end == std::string_view::npos ? std::string_view{} : host.substr(1, end - 1);
+  }
   const size_t colon = host.rfind(':');
   return colon == std::string_view::npos ? host : host.substr(0, colon);
 }
