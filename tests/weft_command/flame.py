@@ -69,7 +69,8 @@ def profile(samples):
     return out + b"".join(field(6, name.encode()) for name in strings)
 
 
-LONG = "shop::store<std::pair<int, long>, std::less<int>>::find_slowly(std::string const&, int) const"
+LONG = ("shop::store<std::pair<int, long>, std::less<int>>"
+        "::find_slowly(std::string const&, int) const")
 NOW = {("main", "serve", LONG): 600, ("main", "serve", "parse"): 150, ("main", "idle"): 250,
        ("main", "tiny"): 1, ("main", "idle", "parse"): 99}
 BEFORE = {("main", "serve", LONG): 200, ("main", "serve", "parse"): 300, ("main", "gone"): 100}
@@ -104,7 +105,8 @@ STEPS = r"""
   say('short', label(box('shop')));
   say('upside', top_of(box('main')) > top_of(box('serve')));
   key('i');
-  say('icicle', top_of(box('main')) < top_of(box('serve')) && one('icicle').getAttribute('aria-pressed'));
+  const turned = one('icicle').getAttribute('aria-pressed');
+  say('icicle', top_of(box('main')) < top_of(box('serve')) && turned);
   key('i');
   one('search').value = 'PARSE';
   one('search').dispatchEvent(new Event('input'));
@@ -119,7 +121,8 @@ STEPS = r"""
   key('Escape', one('search'));
   say('cleared', one('found').textContent + document.querySelectorAll('.match').length);
   click(box('serve'));
-  say('zoomed', (wide(box('serve')) / wide(box('main'))).toFixed(2) + ' ' + (box('idle') === undefined));
+  const ratio = (wide(box('serve')) / wide(box('main'))).toFixed(2);
+  say('zoomed', ratio + ' ' + (box('idle') === undefined));
   say('within', one('details').textContent);
   hover(box('parse'));
   say('part', /, [\d.]+% of what is shown/.exec(one('details').textContent)[0]);
@@ -171,7 +174,8 @@ def chromium(folder, file, *more):
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          f"--user-data-dir={folder}/chromium", "--window-size=1200,700", "--timeout=60000",
          *more, "file://" + file],
-        check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=150).stdout
+        check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        timeout=150).stdout
 
 
 def drive(folder, file, steps, *more):
@@ -181,7 +185,9 @@ def drive(folder, file, steps, *more):
     driver = DRIVER.replace("PARTS", steps)
     end = "</body>" if file.endswith(".html") else "</svg>"
     at = text.rindex(end)
-    script = f"<script><![CDATA[{driver}]]></script>" if end == "</svg>" else f"<script>{driver}</script>"
+    script = f"<script><![CDATA[{driver}]]></script>"
+    if end == "</body>":
+        script = f"<script>{driver}</script>"
     driven = file.replace("graph", "driven")
     with open(driven, "w", encoding="utf-8") as page:
         page.write(text[:at] + script + text[at:])
@@ -200,15 +206,16 @@ def write_profiles(folder):
 
 def page(folder, kind):
     write_profiles(folder)
-    said = weft("flame", folder + "/now.pb", "-o", f"{folder}/graph.{kind}", "--title", "The shop")[1]
+    to = f"{folder}/graph.{kind}"
+    said = weft("flame", folder + "/now.pb", "-o", to, "--title", "The shop")[1]
     expect(True, "1.10us, 5 stacks" in said, f"weft flame said {said}")
-    got = drive(folder, f"{folder}/graph.{kind}", STEPS)
+    got = drive(folder, to, STEPS)
     for name, wanted in SEEN.items():
         expect(wanted, got.get(name), f"{kind}: {name}")
     short = got["short"]
-    expect(True, "find_slowly" in short and "const&" not in short, f"{kind}: a long name is {short}")
-    weft("flame", folder + "/now.pb", "--diff", folder + "/before.pb", "-o", f"{folder}/graph.{kind}")
-    got = drive(folder, f"{folder}/graph.{kind}", DIFF_STEPS)
+    expect(True, "find_slowly" in short and "const&" not in short, f"{kind}: {short}")
+    weft("flame", folder + "/now.pb", "--diff", folder + "/before.pb", "-o", to)
+    got = drive(folder, to, DIFF_STEPS)
     for name, wanted in SEEN_DIFF.items():
         expect(wanted, got.get(name), f"{kind}, two profiles: {name}")
 
