@@ -357,6 +357,14 @@ class Pages(WithProgram):
         self.assertIn(b"labels:{&#34;kind&#34;: &#34;parked&#34;}", text)
         self.assertIn(b"serve()::{lambda()#1}::operator()()", text)
 
+    def test_contents(self):
+        pages = [p["path"] for p in self.json("/debug/?format=json")["pages"]]
+        self.assertEqual(len(pages), 5)
+        for page in pages:
+            self.assertEqual(self.get(page)[0], 200, page)
+            self.assertIn(page.encode(), self.get("/debug/")[2])
+            self.assertIn(page.encode(), self.get("/debug/", "-H", "Accept: text/html")[2])
+
     def test_heap(self):
         got = self.json("/debug/heap?format=json")
         self.assertGreater(got["in_use_bytes"], 0)

@@ -156,7 +156,8 @@ std::vector<frame> frames_of(const listing& l, const goroutine_group& g) {
 std::optional<frame> creator_of(const listing& l, const goroutine_group& g) {
   if (g.creation_pc == 0) return std::nullopt;
   for (const rt::symbol_line& line : l.names.at(g.creation_pc - 1).lines)
-    if (!is_runtime(line)) return frame{line.function, line.file, line.line, false};
+    if (!is_runtime(line) && line.file.find("/weft/sync/") == std::string::npos)
+      return frame{line.function, line.file, line.line, false};
   return std::nullopt;
 }
 
@@ -194,8 +195,9 @@ std::string body_of(const listing& l, const goroutine_group& g) {
 
 std::string summary_of(const listing& l) {
   std::string out;
-  append_format(out, "%llu goroutines in %zu groups", static_cast<unsigned long long>(l.goroutines),
-                l.groups_found);
+  append_format(out, "%llu goroutine%s in %zu group%s",
+                static_cast<unsigned long long>(l.goroutines), l.goroutines == 1 ? "" : "s",
+                l.groups_found, l.groups_found == 1 ? "" : "s");
   if (l.groups.size() < l.groups_found) append_format(out, ", the largest %zu", l.groups.size());
   return out;
 }
