@@ -9,6 +9,7 @@
 #include "weft/heap/stats.hpp"
 #include "weft/net/net.hpp"
 #include "weft/observe/prof.hpp"
+#include "weft/observe/trace.hpp"
 #include "weft/sched/dump.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/local.hpp"

@@ -496,6 +496,10 @@ void* metadata_take(size_t bytes) noexcept {
   return taken;
 }
 
+uint64_t metadata_number(const void* address) noexcept {
+  return (reinterpret_cast<uintptr_t>(address) - metadata_base) / 64;
+}
+
 bool is_metadata(const void* address) noexcept {
   return reinterpret_cast<uintptr_t>(address) - metadata_base < metadata_end - metadata_base;
 }

@@ -123,9 +123,17 @@ __attribute__((noinline)) recorded_stack* record_stack_here() noexcept {
   uintptr_t pcs[recorded_frames_max];
   const unwind_frame frame = unwind_frame_of_caller();
   const size_t depth = unwind_quick(frame, stack_around(frame.sp()), pcs, recorded_frames_max);
+  return record_stack(pcs, depth);
+}
+
+recorded_stack* record_stack(const uintptr_t* pcs, size_t depth) noexcept {
   const uint64_t hash = hash_of(pcs, depth);
   recorded_stack* found = find(table[hash % buckets].load(acquire), hash, pcs, depth);
   return found != nullptr ? found : add(hash, pcs, depth);
+}
+
+uint64_t number_of(const recorded_stack* stack) noexcept {
+  return stack == &unknown_stack ? 0 : metadata_number(stack) + 1;
 }
 
 void prepare_recorded_stacks() noexcept { heap_start(); }

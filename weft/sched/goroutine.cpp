@@ -15,6 +15,7 @@
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/internal/label_set.hpp"
 #include "weft/sched/internal/scheduler.hpp"
+#include "weft/sched/internal/trace.hpp"
 #include "weft/sched/local.hpp"
 
 namespace weft::rt {
@@ -259,10 +260,11 @@ goroutine* take_waiting(void (*entry)(void*), void* argument, const arch::fp_con
 
 namespace {
 
-[[gnu::always_inline]] inline void submit(goroutine* gp) noexcept {
+[[gnu::always_inline]] inline void submit(goroutine* gp, bool watched) noexcept {
   machine* mp = this_machine();
   processor* pp = mp->p;
   introduce(gp);
+  if (watched) probe_ready(gp, probes.load(relaxed), true);
   arch::save_fp_control(gp->fp);  // a goroutine inherits its creator's rounding mode
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   if (mp->sim) {
@@ -277,17 +279,14 @@ namespace {
   }
 }
 
-__attribute__((noinline)) void submit_watched(goroutine* gp) noexcept {
-  probe_ready(gp, probes.load(relaxed), true);
-  submit(gp);
-}
+__attribute__((noinline)) void submit_watched(goroutine* gp) noexcept { submit(gp, true); }
 
 }  // namespace
 
 void submit_goroutine(goroutine* gp) noexcept {
   if (probes.load(relaxed) != 0) [[unlikely]]
     return submit_watched(gp);
-  submit(gp);
+  submit(gp, false);
 }
 
 namespace {
@@ -312,6 +311,8 @@ void end_goroutine() {
     else
       sched.created_without_p.fetch_sub(1, relaxed);
   }
+  if ((probes.load(relaxed) & probe_trace) != 0) [[unlikely]]
+    trace_ended(gp);
   gp->status.store(static_cast<uint32_t>(g_status::dead), relaxed);
   if constexpr (race_enabled)
     if (mp->sim) sim_blocks();

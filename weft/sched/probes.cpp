@@ -7,6 +7,7 @@
 #include "weft/sched/internal/probes.hpp"
 
 #include "weft/sched/internal/scheduler.hpp"
+#include "weft/sched/internal/trace.hpp"
 
 namespace weft::rt {
 
@@ -29,6 +30,8 @@ void set_probe(probe_bit bit, bool on) noexcept {
 
 __attribute__((noinline)) void probe_ready(goroutine* gp, uint32_t on, bool is_new) noexcept {
   if (this_machine()->sim) return;
+  if ((on & probe_trace) != 0) is_new ? trace_created(gp) : trace_ready(gp);
+  if ((on & (probe_mutex | probe_sched)) == 0) return;
   const int64_t now = os::monotonic_ns();
   if (const auto tell = probe_calls.unlocked.load(acquire);
       (on & probe_mutex) != 0 && !is_new && tell != nullptr) {
@@ -48,6 +51,9 @@ __attribute__((noinline)) void probe_ready(goroutine* gp, uint32_t on, bool is_n
 }
 
 __attribute__((noinline)) void probe_execute(goroutine* gp) noexcept {
+  const uint32_t on = probes.load(relaxed);
+  if ((on & probe_trace) != 0) trace_execute(gp);
+  if ((on & probe_sched) == 0) return;
   const int64_t since = -gp->since_ns;
   if (since <= 0) return;
   gp->since_ns = 0;

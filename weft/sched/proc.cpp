@@ -23,6 +23,7 @@
 #include "weft/base/panic.hpp"
 #include "weft/base/race.hpp"
 #include "weft/sched/internal/scheduler.hpp"
+#include "weft/sched/internal/trace.hpp"
 
 namespace weft::rt {
 
@@ -145,6 +146,8 @@ void acquire_p(machine* mp, processor* pp) noexcept {
   pp->status.store(p_status::running, relaxed);
   pp->tick.store(pp->tick.load(relaxed) + 1, relaxed);
   forget_robbery(mp);
+  if ((probes.load(relaxed) & probe_trace) != 0) [[unlikely]]
+    trace_acquired(mp, pp);
   // release: partner is the CAS in retake(): who sees the grant sees the P as ours.
   mp->grant.store(reinterpret_cast<uintptr_t>(pp), release);
 }
@@ -152,6 +155,8 @@ void acquire_p(machine* mp, processor* pp) noexcept {
 processor* release_p(machine* mp) noexcept {
   processor* pp = mp->p;
   WEFT_ASSERT(pp != nullptr);
+  if ((probes.load(relaxed) & probe_trace) != 0) [[unlikely]]
+    trace_released(mp, pp);
   heap_detach_cache(pp->cache);
   // May overwrite a request: the retaker's CAS then fails, and the P is on its way anyhow.
   mp->grant.store(grant_none, release);
@@ -286,6 +291,7 @@ namespace {
 /// Somebody watches: the time is exact, and told afterwards.
 __attribute__((noinline)) void park_watched(park_commit commit, void* argument, wait_reason why,
                                             const void* on) noexcept {
+  if ((probes.load(relaxed) & probe_trace) != 0) trace_park(current(), why);
   const int64_t since = os::monotonic_ns();
   park_since(since, commit, argument, why, on);
   const auto tell = probe_calls.blocked.load(acquire);
@@ -303,13 +309,14 @@ void park(park_commit commit, void* argument, wait_reason why, const void* on) n
 
 namespace {
 
-[[gnu::always_inline]] inline void make_ready(goroutine* gp) noexcept {
+[[gnu::always_inline]] inline void make_ready(goroutine* gp, bool watched) noexcept {
   machine* mp = this_machine();
   if ((gp->flags & flag_guest) != 0) [[unlikely]] {
     guest_ready(gp);
     return;
   }
-  WEFT_ASSERT(gp->status.load(relaxed) == static_cast<uint32_t>(g_status::waiting));
+  // A watched one has its status already.
+  WEFT_ASSERT(watched || gp->status.load(relaxed) == static_cast<uint32_t>(g_status::waiting));
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   if (mp->sim) [[unlikely]] {
     sim_ready(gp);
@@ -326,7 +333,7 @@ namespace {
 
 __attribute__((noinline)) void ready_watched(goroutine* gp) noexcept {
   probe_ready(gp, probes.load(relaxed), false);
-  make_ready(gp);
+  make_ready(gp, true);
 }
 
 }  // namespace
@@ -334,7 +341,7 @@ __attribute__((noinline)) void ready_watched(goroutine* gp) noexcept {
 void ready(goroutine* gp) noexcept {
   if (probes.load(relaxed) != 0) [[unlikely]]
     return ready_watched(gp);
-  make_ready(gp);
+  make_ready(gp, false);
 }
 
 namespace {
@@ -361,6 +368,8 @@ bool commit_yield_global(goroutine* gp, void*) noexcept {
 
 void leave(machine* mp, park_commit commit) noexcept {
   goroutine* gp = mp->cur.load(relaxed);
+  if ((probes.load(relaxed) & probe_trace) != 0) [[unlikely]]
+    trace_stop(gp, commit == commit_yield_global);
   gp->reason = wait_reason::none;
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   mp->commit = commit;

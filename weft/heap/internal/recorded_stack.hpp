@@ -26,6 +26,8 @@ struct recorded_stack {
   double total_bytes = 0;
   double live_objects = 0;
   double live_bytes = 0;
+  /// Generations of the execution trace that name it last, by parity.
+  atomic<uint32_t> traced[2] = {};
 
   /// `depth` return addresses, innermost first; they lie behind the record.
   [[nodiscard]] const uintptr_t* pcs() const noexcept {
@@ -40,6 +42,10 @@ void prepare_recorded_stacks() noexcept;
 /// The stack of whoever calls, from its caller outwards. Never null. Lock-free; a microsecond or
 /// two, by the unwind tables.
 [[nodiscard]] recorded_stack* record_stack_here() noexcept;
+/// A stack that was walked already, or one made up.
+[[nodiscard]] recorded_stack* record_stack(const uintptr_t* pcs, size_t depth) noexcept;
+/// A number for a stack, as small as can be; 0 for the unknown one. Constant.
+[[nodiscard]] uint64_t number_of(const recorded_stack* stack) noexcept;
 /// Every stack, newest first, by all_next.
 [[nodiscard]] recorded_stack* recorded_stacks() noexcept;
 /// Memory that records take.

@@ -19,6 +19,7 @@
 namespace weft::rt {
 
 struct processor;
+struct trace_buffer;
 
 /// Values of machine::grant below any pointer. All of them take the slow path at entry.
 inline constexpr uintptr_t grant_none = 0;
@@ -82,7 +83,13 @@ struct alignas(64) machine {
   goroutine_top guest_top{};
   [[no_unique_address]] sanitizer::fiber g0_fiber;
   [[no_unique_address]] sanitizer::thread_locals thread_locals;
-  uint64_t random = 0;  // xorshift state: steal order, select order
+  // Execution trace (trace.hpp). Odd: this thread is in a window. Written by it, or by who has
+  // robbed it.
+  atomic<uint32_t> trace_seq{0};
+  /// Its goroutine is in a system call, to the reader. In windows.
+  bool trace_in_call = false;
+  trace_buffer* trace_buffers[2] = {};  // by parity of the generation; in windows
+  uint64_t random = 0;                  // xorshift state: steal order, select order
 };
 
 }  // namespace weft::rt

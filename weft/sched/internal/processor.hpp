@@ -57,6 +57,8 @@ struct alignas(64) processor {
   mcache* cache = nullptr;
   processor* link = nullptr;  // idle list, under sched.lock
   timer_heap timers;
+  /// Its place in the execution trace; a trace_entry. Holder, or who has robbed it.
+  atomic<uint64_t> trace{0};
   // --- sysmon only, under retake_lock ---
   uint32_t seen_tick = 0;
   int64_t seen_when = 0;

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts of users' events in a trace: names, each kept once, and values, kept for a generation.
+//
+// Both are made before the event, where memory may be had; inside the event's window a generation
+// is noted with a name, or a value is put on a generation's list.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weft/base/atomic.hpp"
+#include "weft/sched/internal/trace.hpp"
+
+namespace weft::rt {
+
+/// Different names; more share one that says so.
+inline constexpr uint64_t trace_names_max = 65536;
+/// Longer texts are cut: the format's limit.
+inline constexpr size_t trace_text_max = 1024;
+
+/// Numbers of strings, in ranges of their own.
+inline constexpr uint64_t trace_first_name = trace_strings_free;
+inline constexpr uint64_t trace_first_frame_text = trace_first_name + trace_names_max + 1;
+inline constexpr uint64_t trace_first_value = uint64_t{1} << 24;
+
+struct trace_text {
+  uint64_t number = 0;
+  std::string text;
+};
+
+/// Number of a name, for good. Allocates the first time; throws std::bad_alloc.
+[[nodiscard]] uint64_t trace_name(std::string_view name);
+/// In a window.
+void use_trace_name(uint64_t number, uint32_t generation) noexcept;
+
+struct trace_value {
+  trace_text is;
+  trace_value* next = nullptr;
+};
+[[nodiscard]] std::unique_ptr<trace_value> make_trace_value(std::string_view text);
+/// In a window; takes it over.
+void use_trace_value(trace_value* value, uint32_t generation) noexcept;
+
+/// All that was used in a generation that has ended, values for the last time.
+[[nodiscard]] std::vector<trace_text> take_trace_texts(uint32_t generation);
+
+}  // namespace weft::rt

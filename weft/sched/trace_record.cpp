@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// Buffers, entries, and the step from one generation to the next.
+#include <algorithm>
+#include <new>
+
+#include "weft/base/panic.hpp"
+#include "weft/heap/internal/recorded_stack.hpp"
+#include "weft/heap/stats.hpp"
+#include "weft/sched/internal/probes.hpp"
+#include "weft/sched/internal/trace_window.hpp"
+
+namespace weft::rt {
+
+atomic<uint32_t> trace_generation_number{0};
+atomic<uint32_t> trace_first_generation{0};
+
+namespace {
+
+constexpr uint64_t no_thread = ~uint64_t{0};
+// A type, a time, and the arguments: ten bytes each at most.
+constexpr size_t event_bytes_max = 1 + 10 + 6 * 10;
+// Buffers kept for later instead of given back: 4 MiB.
+constexpr size_t spare_max = 64;
+
+futex_mutex buffers_lock{lock_rank::leaf};
+trace_buffer* spare WEFT_GUARDED_BY(buffers_lock) = nullptr;
+size_t spare_count WEFT_GUARDED_BY(buffers_lock) = 0;
+/// Full ones of the two generations, newest first.
+trace_buffer* full[2] WEFT_GUARDED_BY(buffers_lock) = {};
+atomic<uint64_t> lost_events{0};
+
+atomic<uint64_t>* entries = nullptr;
+/// Of the last generation there was, in any trace.
+uint32_t last_generation = 0;
+
+trace_buffer* new_buffer() noexcept {
+  {
+    kept_lock_scope hold(buffers_lock);
+    if (trace_buffer* taken = spare; taken != nullptr) {
+      spare = taken->next;
+      --spare_count;
+      return taken;
+    }
+  }
+  void* memory = os::reserve_writable(sizeof(trace_buffer));
+  return memory != nullptr ? new (memory) trace_buffer : nullptr;
+}
+
+void put_full(trace_buffer* batch, uint32_t generation) noexcept {
+  kept_lock_scope hold(buffers_lock);
+  batch->next = full[generation & 1];
+  full[generation & 1] = batch;
+}
+
+uint8_t* put_number(uint8_t* at, uint64_t value) noexcept {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
+  *at++ = static_cast<uint8_t>(value);
+  return at;
+}
+
+uint64_t mark_stack(recorded_stack* stack, uint32_t generation) noexcept {
+  const uint64_t number = number_of(stack);
+  if (number != 0) stack->traced[generation & 1].store(generation, relaxed);
+  return number;
+}
+
+bool is_live(const goroutine* gp) noexcept {
+  const g_status status = gp->get_status();
+  return status == g_status::runnable || status == g_status::running || status == g_status::waiting;
+}
+
+}  // namespace
+
+std::string_view trace_reason_text(wait_reason why) noexcept {
+  // Go's tools know some by their text (spec §7).
+  switch (why) {
+    case wait_reason::io_wait:
+      return "network";
+    case wait_reason::chan_receive_nil:
+    case wait_reason::chan_send_nil:
+    case wait_reason::select_no_cases:
+      return "forever";
+    case wait_reason::chan_receive:
+      return "chan receive";
+    case wait_reason::chan_send:
+      return "chan send";
+    case wait_reason::select:
+      return "select";
+    case wait_reason::sleep:
+      return "sleep";
+    case wait_reason::cond_wait:
+      return "sync.(*Cond).Wait";
+    case wait_reason::none:
+    case wait_reason::count_:
+      return "unspecified";
+    case wait_reason::preempted:
+      return "preempted";
+    default:
+      return "sync";
+  }
+}
+
+uint64_t trace_now() noexcept { return static_cast<uint64_t>(os::monotonic_ns()) / 64; }
+
+uint32_t trace_generation_now() noexcept { return trace_generation_number.load(relaxed); }
+
+void trace_free(trace_buffer* batches) noexcept {
+  while (batches != nullptr) {
+    trace_buffer* next = batches->next;
+    {
+      kept_lock_scope hold(buffers_lock);
+      if (spare_count < spare_max) {
+        batches->next = spare;
+        spare = batches;
+        ++spare_count;
+        batches = nullptr;
+      }
+    }
+    if (batches != nullptr) os::release(batches, sizeof(trace_buffer));
+    batches = next;
+  }
+}
+
+bool trace_prepare_entries() noexcept {
+  if (entries == nullptr)
+    entries = static_cast<atomic<uint64_t>*>(
+        os::reserve_writable(size_t{goroutines_max} * sizeof(atomic<uint64_t>)));
+  return entries != nullptr;
+}
+
+atomic<uint64_t>* trace_entry_of(const goroutine* gp) noexcept {
+  return &entries[gp - sched.cells];
+}
+
+void trace_window::put_list(trace_event type, const uint64_t* arguments, size_t count) noexcept {
+  trace_buffer*& slot = mp_->trace_buffers[generation_ & 1];
+  const uint64_t now = trace_now();
+  if (slot != nullptr && slot->used + event_bytes_max > trace_buffer::bytes_max) {
+    put_full(slot, generation_);
+    slot = nullptr;
+  }
+  if (slot == nullptr) {
+    slot = new_buffer();
+    if (slot == nullptr) {
+      lost_events.fetch_add(1, relaxed);
+      return;
+    }
+    slot->next = nullptr;
+    slot->thread = static_cast<uint64_t>(mp_->tid);
+    slot->base = slot->last = now;
+    slot->used = 0;
+  }
+  uint8_t* const begin = slot->bytes + slot->used;
+  uint8_t* at = begin;
+  *at++ = static_cast<uint8_t>(type);
+  at = put_number(at, now > slot->last ? now - slot->last : 0);
+  for (size_t i = 0; i < count; ++i) at = put_number(at, arguments[i]);
+  slot->used += static_cast<size_t>(at - begin);
+  slot->last = std::max(slot->last, now);
+}
+
+uint64_t trace_stack_here(uint32_t generation) noexcept {
+  recorded_stack* stack = record_stack_here();
+  return mark_stack(stack, generation);
+}
+
+uint64_t trace_stack_of(uintptr_t pc, uint32_t generation) noexcept {
+  return mark_stack(record_stack(&pc, 1), generation);
+}
+
+bool trace_mention(trace_window& w, goroutine* gp, uint64_t thread) noexcept {
+  atomic<uint64_t>& word = *trace_entry_of(gp);
+  uint64_t seen = word.load(relaxed);
+  for (;;) {
+    trace_entry e = trace_entry::of(seen);
+    if (e.generation == w.generation()) return true;
+    const uint32_t first = trace_first_generation.load(relaxed);
+    if (e.generation < first || e.state == trace_state::unknown) return false;
+    e.generation = w.generation();
+    e.sequence = 0;
+    if (!word.compare_exchange(seen, e.packed(), relaxed, relaxed)) continue;
+    const bool here = e.state == trace_state::running || e.state == trace_state::syscall;
+    w.put(trace_event::go_status, gp->id, here ? thread : no_thread, static_cast<uint8_t>(e.state));
+    return true;
+  }
+}
+
+void trace_mention(trace_window& w, processor* pp) noexcept {
+  trace_entry e = trace_entry::of(pp->trace.load(relaxed));
+  if (e.generation == w.generation()) return;
+  const bool known = e.generation >= trace_first_generation.load(relaxed);
+  // The reader's numbers for Ps: 1 running, 2 idle, 3 in a system call.
+  uint64_t status = 2;
+  if (known && e.state == trace_state::running) status = 1;
+  if (known && e.state == trace_state::syscall) status = 3;
+  if (!known) e.state = trace_state::unknown;  // made meanwhile: nobody has held it
+  pp->trace.store(trace_entry{w.generation(), 0, e.state}.packed(), relaxed);
+  w.put(trace_event::proc_status, pp->id, status);
+}
+
+namespace {
+
+/// Nobody appends to buffers of before any more.
+void wait_for_windows() noexcept {
+  os::heavy_fence();  // partner: light_fence() in trace_window
+  for (machine* mp = sched.all_machines.load(acquire); mp != nullptr; mp = mp->all_link) {
+    const uint32_t seen = mp->trace_seq.load(acquire);
+    if (seen % 2 == 0) continue;
+    while (mp->trace_seq.load(acquire) == seen) os::yield_thread();
+  }
+}
+
+trace_generation collect(uint32_t generation) noexcept {
+  trace_generation out;
+  out.number = generation;
+  if (generation == 0) return out;
+  for (machine* mp = sched.all_machines.load(acquire); mp != nullptr; mp = mp->all_link) {
+    trace_buffer*& slot = mp->trace_buffers[generation & 1];
+    if (slot != nullptr) put_full(slot, generation);
+    slot = nullptr;
+  }
+  kept_lock_scope hold(buffers_lock);
+  // Newest first: turned round, each thread's are in their order.
+  while (trace_buffer* batch = full[generation & 1]) {
+    full[generation & 1] = batch->next;
+    batch->next = out.batches;
+    out.batches = batch;
+  }
+  out.lost = lost_events.exchange(0, relaxed);
+  return out;
+}
+
+/// The state of a goroutine that the reader knows nothing of yet.
+trace_state first_state(const goroutine* gp) noexcept {
+  switch (gp->get_status()) {
+    case g_status::runnable:
+      return trace_state::runnable;
+    case g_status::waiting:
+      return trace_state::waiting;
+    default:
+      // It runs without a P: it is announced when it has one again.
+      return trace_state::unknown;
+  }
+}
+
+const machine* thread_running(const goroutine* gp) noexcept {
+  for (const machine* mp = sched.all_machines.load(acquire); mp != nullptr; mp = mp->all_link)
+    if (mp->cur.load(relaxed) == gp && !mp->is_guest) return mp;
+  return nullptr;
+}
+
+void write_status(trace_window& w, goroutine* gp, bool first) noexcept {
+  if (first && is_live(gp)) {
+    atomic<uint64_t>& word = *trace_entry_of(gp);
+    uint64_t seen = word.load(relaxed);
+    const trace_state state = first_state(gp);
+    if (state == trace_state::unknown || trace_entry::of(seen).generation == w.generation()) return;
+    if (!word.compare_exchange(seen, trace_entry{w.generation(), 0, state}.packed(), relaxed,
+                               relaxed))
+      return;
+    w.put(trace_event::go_status, gp->id, no_thread, static_cast<uint8_t>(state));
+    return;
+  }
+  const trace_entry e = trace_entry::of(trace_entry_of(gp)->load(relaxed));
+  if (e.state == trace_state::unknown || e.generation < trace_first_generation.load(relaxed))
+    return;
+  uint64_t thread = no_thread;
+  if (e.state == trace_state::syscall) {
+    const machine* mp = thread_running(gp);
+    if (mp == nullptr) return;  // it is on its way out of the call: its thread mentions it
+    thread = static_cast<uint64_t>(mp->tid);
+  }
+  (void)trace_mention(w, gp, thread);
+}
+
+void write_statuses(bool first) noexcept {
+  machine* self = this_machine();
+  goroutine* own = self->cur.load(relaxed);
+  trace_window w(self);
+  if (first) {
+    // What runs on this thread is known by hand.
+    self->p->trace.store(trace_entry{w.generation(), 0, trace_state::running}.packed(), relaxed);
+    w.put(trace_event::proc_status, self->p->id, 1);
+    trace_entry_of(own)->store(trace_entry{w.generation(), 0, trace_state::running}.packed(),
+                               relaxed);
+    w.put(trace_event::go_status, own->id, static_cast<uint64_t>(self->tid), 2);
+  } else {
+    trace_make_running(w, own);
+  }
+  w.put(trace_event::procs_change, sched.procs.load(relaxed), 0);
+  w.put(trace_event::heap_alloc, heap_stats().in_use_bytes);
+  for (uint32_t i = 0; i < sched.procs.load(relaxed); ++i) {
+    processor* pp = sched.all_p[i];
+    if (pp == self->p) continue;
+    if (first) pp->trace.store(0, relaxed);
+    trace_mention(w, pp);
+  }
+  const uint32_t cells = goroutine_cells();
+  for (uint32_t i = 0; i < cells; ++i)
+    if (goroutine* gp = all_goroutine(i); gp != own) write_status(w, gp, first);
+}
+
+}  // namespace
+
+bool trace_advance(trace_step step, trace_generation& finished) noexcept {
+  if (!trace_prepare_entries()) return false;
+  if (!stop_the_world(true)) return false;
+  const uint32_t before = trace_generation_number.load(relaxed);
+  if (step == trace_step::first) trace_first_generation.store(last_generation + 1, relaxed);
+  if (step == trace_step::last) {
+    trace_generation_number.store(0, relaxed);
+    set_probe(probe_trace, false);
+  } else {
+    trace_generation_number.store(++last_generation, relaxed);
+  }
+  wait_for_windows();
+  finished = collect(before);
+  if (step != trace_step::last) {
+    write_statuses(step == trace_step::first);
+    if (step == trace_step::first) set_probe(probe_trace, true);
+  }
+  start_the_world(sched.procs.load(relaxed));
+  return true;
+}
+
+}  // namespace weft::rt
