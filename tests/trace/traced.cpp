@@ -175,7 +175,8 @@ int main(int argc, char** argv) {
       wait_group all;
       all.go([] { everything(); });
       for (int i = 0; i < 10; ++i) {
-        std::fclose(std::exchange(file, std::fopen(argv[2], "wb")));
+        const std::string next = std::string(argv[2]) + '.' + std::to_string(i);
+        std::fclose(std::exchange(file, std::fopen(next.c_str(), "wb")));
         const auto again = [&](std::string_view bytes) {
           std::fwrite(bytes.data(), 1, bytes.size(), file);
         };

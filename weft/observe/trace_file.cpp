@@ -113,12 +113,49 @@ struct frame {
   int line;
 };
 
-/// What a goroutine was started with, as its name: of `weft::rt::run_closure<F>` it is F.
+/// Argument number `wanted` of the template that begins `name`; empty: there is none.
+std::string_view template_argument(std::string_view name, size_t wanted) noexcept {
+  size_t begin = name.find('<');
+  if (begin == std::string_view::npos) return {};
+  ++begin;
+  int depth = 0;
+  for (size_t at = begin; at < name.size(); ++at) {
+    const char c = name[at];
+    if (depth == 0 && (c == '>' || c == ',')) {
+      if (wanted == 0) return name.substr(begin, at - begin);
+      if (c == '>') return {};
+      --wanted;
+      begin = at + 2;  // ", "
+    }
+    if (c == '<' || c == '(' || c == '{') ++depth;
+    if (c == '>' || c == ')' || c == '}') --depth;
+  }
+  return {};
+}
+
+/// What a goroutine was started with, as its name: of `weft::rt::run_closure<F>` it is F, and of
+/// what Weft itself starts for a user's function that function.
 std::string_view goroutine_name(std::string_view function) noexcept {
-  constexpr std::string_view closure = "weft::rt::run_closure<";
-  if (function.starts_with(closure) && function.ends_with('>'))
-    return function.substr(closure.size(), function.size() - closure.size() - 1);
-  return function == "weft::rt::(anonymous namespace)::main_entry" ? "main" : function;
+  if (function == "weft::rt::(anonymous namespace)::main_entry") return "main";
+  constexpr struct {
+    std::string_view begins;
+    size_t argument;
+  } wrappers[] = {{"weft::rt::run_closure<", 0},
+                  {"weft::rt::heap_closure<", 0},
+                  {"weft::wait_group::go<", 0},
+                  {"weft::group::go<", 0},
+                  {"weft::rt::spawn_task<", 1}};
+  for (bool again = true; again;) {
+    again = false;
+    for (const auto& wrapper : wrappers) {
+      if (!function.starts_with(wrapper.begins)) continue;
+      const std::string_view inner = template_argument(function, wrapper.argument);
+      if (inner.empty()) return function;
+      function = inner;
+      again = true;
+    }
+  }
+  return function;
 }
 
 /// Innermost first. The runtime's own are left out at both ends, but for the function that the

@@ -41,6 +41,7 @@ machine* make_machine() noexcept {
       mp->is_guest = false;
       mp->want_yield = false;
       mp->old_p = nullptr;
+      mp->trace_in_call = false;
       mp->guest_top = goroutine_top{};
       return mp;
     }

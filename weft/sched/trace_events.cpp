@@ -217,9 +217,10 @@ void trace_robbed(machine* victim, processor* pp) noexcept {
     if (!w.recording()) return;
     trace_mention(w, pp);
     goroutine* gp = victim->cur.load(relaxed);
-    if (!victim->trace_in_call && gp != nullptr) {
-      if (!trace_mention(w, gp, thread_of(victim)) ||
-          state_of(*trace_entry_of(gp)) == trace_state::runnable) {
+    const bool known = gp != nullptr && trace_mention(w, gp, thread_of(victim));
+    const bool in_call = known && state_of(*trace_entry_of(gp)) == trace_state::syscall;
+    if (gp != nullptr && !in_call) {
+      if (!known || state_of(*trace_entry_of(gp)) != trace_state::running) {
         make_runnable(w, gp);
         start(w, gp);
       }

@@ -135,7 +135,10 @@ atomic<uint64_t>* trace_entry_of(const goroutine* gp) noexcept {
 void trace_window::put_list(trace_event type, const uint64_t* arguments, size_t count) noexcept {
   trace_buffer*& slot = mp_->trace_buffers[generation_ & 1];
   const uint64_t now = trace_now();
-  if (slot != nullptr && slot->used + event_bytes_max > trace_buffer::bytes_max) {
+  // A machine of a thread that has ended is another thread's now.
+  const auto thread = static_cast<uint64_t>(mp_->tid);
+  if (slot != nullptr && (slot->used + event_bytes_max > trace_buffer::bytes_max ||
+                          slot->thread != thread)) {
     put_full(slot, generation_);
     slot = nullptr;
   }
@@ -146,7 +149,7 @@ void trace_window::put_list(trace_event type, const uint64_t* arguments, size_t 
       return;
     }
     slot->next = nullptr;
-    slot->thread = static_cast<uint64_t>(mp_->tid);
+    slot->thread = thread;
     slot->base = slot->last = now;
     slot->used = 0;
   }
