@@ -493,6 +493,30 @@ class Pprof(WithProgram):
         self.assertEqual(content[:2], b"\x1f\x8b")
 
 
+    def test_trace(self):
+        status, fields, data = self.get("/debug/pprof/trace?seconds=0.2")
+        self.assertEqual((status, fields["content-disposition"]),
+                         (200, 'attachment; filename="trace"'))
+        self.assertRegex(data, rb"^go 1\.\d+ trace\0\0\0")
+        self.refused("/debug/pprof/trace?seconds=601", 400, "seconds is 601: at most 600 "
+                     "(weft::debughttp::limit_profile_seconds)")
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(self.program.socket)
+            first.sendall(b"GET /debug/pprof/trace?seconds=100 HTTP/1.1\r\nHost: weft\r\n\r\n")
+            for _ in range(200):  # until the first has begun
+                status, fields, content = self.get("/debug/pprof/trace?seconds=0.05")
+                if status == 500:
+                    break
+            self.assertEqual(status, 500)
+            self.assertRegex(content, rb"^Could not enable tracing: ")
+            self.assertEqual(fields["content-type"], "text/plain; charset=utf-8")
+        for _ in range(200):  # until it is noticed that the first has left
+            status = self.get("/debug/pprof/trace?seconds=0.05")[0]
+            if status == 200:
+                break
+        self.assertEqual(status, 200)
+
+
 def go_missing():
     """Go's tools decide whether profiles are right: CI must have them."""
     if shutil.which("go"):
@@ -530,6 +554,12 @@ class GoTools(unittest.TestCase):
             self.assertRegex(pprof("-top", f"{base}/allocs"), r"Type: alloc_space\n")
             self.assertRegex(pprof("-raw", f"{base}/threadcreate"), r"Samples:\n")
             self.assertRegex(pprof("-top", f"{base}/block?seconds=1"), r"Type: delay\n")
+            fetched = curl(f"{base}/trace?seconds=1")[2]
+            pathlib.Path(f"{folder}/trace").write_bytes(fetched)
+            parsed = subprocess.run(["go", "tool", "trace", "-d=parsed", f"{folder}/trace"],
+                                    text=True, capture_output=True, check=False)
+            self.assertEqual(parsed.returncode, 0, parsed.stderr)
+            self.assertIn("StateTransition", parsed.stdout)
             pprof("-proto", "-output", f"{folder}/cpu.pb.gz", f"{base}/profile?seconds=1")
             self.assertIn("Type: cpu\n", pprof("-top", f"{folder}/cpu.pb.gz"))
 

@@ -17,6 +17,7 @@
 #include "weft/debughttp/internal/pages.hpp"
 #include "weft/observe/internal/symbols.hpp"
 #include "weft/observe/prof.hpp"
+#include "weft/observe/trace.hpp"
 #include "weft/sched/runtime.hpp"
 #include "weft/sync/context.hpp"
 #include "weft/sync/select.hpp"
@@ -33,6 +34,7 @@ rt::atomic<int64_t> seconds_max{profile_seconds_max};
 
 // As Go's.
 constexpr int64_t cpu_seconds = 30;
+constexpr double trace_seconds = 1;
 
 void serve_error(response_writer& w, int status, std::string_view text) {
   w.headers().erase("Content-Disposition");
@@ -133,6 +135,29 @@ void serve_wall(response_writer& w, request& r) {
   auto out = to_client(w);
   if (const auto done = prof::stop_wall(out); !done)
     serve_failure(w, 500, "Could not write the profile: ", done.error());
+}
+
+/// As strconv.ParseFloat, but for what is no number of seconds.
+double fraction(std::string_view text) {
+  double n = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), n);
+  const bool fits = failed == std::errc{} && end == text.data() + text.size() && n > 0 && n < 1e9;
+  return fits ? n : 0;
+}
+
+void serve_trace(response_writer& w, request& r) {
+  const double asked = fraction(r.query_value("seconds"));
+  const double seconds = asked > 0 ? asked : trace_seconds;
+  if (!allow_seconds(w, seconds)) return;
+  const context& ctx = r.ctx();
+  // Called on a goroutine of the tracer, while this one waits.
+  auto out = to_client(w);
+  say_binary(w, "trace");
+  if (const auto begun = trace::start(out); !begun)
+    return serve_failure(w, 500, "Could not enable tracing: ", begun.error());
+  (void)wait(ctx, nanoseconds(static_cast<int64_t>(seconds * 1e9)));
+  if (const auto done = trace::stop(); !done)
+    serve_failure(w, 500, "Could not write the trace: ", done.error());
 }
 
 std::vector<prof::info> all_profiles() {
@@ -295,6 +320,7 @@ int64_t limit_profile_seconds(int64_t seconds) noexcept {
 void add_pprof_pages(http::mux& to) {
   to.handle("GET /debug/pprof/{$}", serve_index);
   to.handle("GET /debug/pprof/profile", serve_cpu);
+  to.handle("GET /debug/pprof/trace", serve_trace);
   to.handle("GET /debug/pprof/wall", serve_wall);
   to.handle("GET /debug/pprof/cmdline", serve_cmdline);
   to.handle("GET /debug/pprof/symbol", serve_symbol);
