@@ -367,9 +367,10 @@ class Pages(WithProgram):
 
     def test_heap(self):
         got = self.json("/debug/heap?format=json")
-        self.assertGreater(got["in_use_bytes"], 0)
         self.assertGreaterEqual(got["span_bytes"], got["in_use_bytes"])
-        self.assertGreater(sum(c["in_use"] for c in got["classes"]), 0)
+        # Sanitizers bring a malloc of their own.
+        objects = sum(c["in_use"] for c in got["classes"]) + got["large_objects"]
+        self.assertEqual(objects > 0, got["in_use_bytes"] > 0)
         self.assertIn(b"fragmentation", self.get("/debug/heap")[2])
 
     def test_metrics(self):
@@ -554,7 +555,7 @@ class GoTools(unittest.TestCase):
             self.assertRegex(pprof("-top", f"{base}/allocs"), r"Type: alloc_space\n")
             self.assertRegex(pprof("-raw", f"{base}/threadcreate"), r"Samples:\n")
             self.assertRegex(pprof("-top", f"{base}/block?seconds=1"), r"Type: delay\n")
-            fetched = curl(f"{base}/trace?seconds=1")[2]
+            fetched = curl(f"{base}/trace?seconds=0.1")[2]
             pathlib.Path(f"{folder}/trace").write_bytes(fetched)
             parsed = subprocess.run(["go", "tool", "trace", "-d=parsed", f"{folder}/trace"],
                                     text=True, capture_output=True, check=False)

@@ -265,6 +265,8 @@ __attribute__((noinline)) void on_report_stack(void (*function)(void*) noexcept,
   *reinterpret_cast<arch::saved_frame*>(sp) = {reinterpret_cast<uintptr_t>(&report_stack_entry),
                                                reinterpret_cast<uintptr_t>(&call)};
   arch::switch_stacks(&call.back, sp);
+  // Frames that were left by a switch are still marked, and the next mapping may lie here.
+  sanitizer::unpoison(reinterpret_cast<uintptr_t>(memory), report_stack_bytes);
   os::release(memory, report_stack_bytes);
 }
 
