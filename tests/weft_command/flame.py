@@ -268,8 +268,7 @@ def go(folder):
     """Profiles of Go's own, and the same table as `go tool pprof -top` makes."""
     program = need("go", "golang")
     binary = folder + "/spinner"
-    env = dict(os.environ, GOFLAGS="-mod=mod", GO111MODULE="off", GOTOOLCHAIN="local",
-               GOCACHE=os.environ.get("GOCACHE", folder + "/cache"))
+    env = dict(os.environ, GO111MODULE="off", GOTOOLCHAIN="local")
     subprocess.run([program, "build", "-o", binary, HERE + "/spinner.go"], check=True, env=env)
     subprocess.run([binary, folder + "/cpu.pb.gz", folder + "/heap.pb.gz"], check=True, timeout=60)
     for file, sample in (("cpu.pb.gz", "cpu"), ("heap.pb.gz", "inuse_space"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fuzz target over seeded inputs: a good profile with some bytes changed.
+// The fuzz targets over seeded inputs: a good profile, or trace, with some bytes changed.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -8,7 +8,11 @@
 #include <string>
 #include <string_view>
 
+#ifdef FUZZ_TRACES
+#include "trace_maker.hpp"
+#else
 #include "profile_maker.hpp"
+#endif
 #include "weft/base/sanitizer.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -20,15 +24,23 @@ unsigned soak_round() {
   return round == nullptr ? 0 : static_cast<unsigned>(std::strtoul(round, nullptr, 10));
 }
 
+std::string good_input() {
+#ifdef FUZZ_TRACES
+  return weft_command_test::small_trace();
+#else
+  return weft_command_test::small_profile();
+#endif
+}
+
 void run(std::string_view text) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(text.data()), text.size());
 }
 
-TEST(ProfileFuzz, Mutants) {
+TEST(Fuzz, Mutants) {
   constexpr bool slow = weft::rt::sanitizer::address || weft::rt::sanitizer::thread;
   const unsigned count = (slow ? 5'000 : 40'000) * (soak_round() == 0 ? 1 : 10);
   std::mt19937 random(soak_round());
-  const std::string good = weft_command_test::small_profile();
+  const std::string good = good_input();
   for (unsigned i = 0; i < count; ++i) {
     std::string text = good;
     for (unsigned n = 1 + random() % 4; n > 0; --n) {
@@ -52,8 +64,8 @@ TEST(ProfileFuzz, Mutants) {
   }
 }
 
-TEST(ProfileFuzz, EveryPrefixAndEveryByte) {
-  const std::string good = weft_command_test::small_profile();
+TEST(Fuzz, EveryPrefixAndEveryByte) {
+  const std::string good = good_input();
   for (size_t end = 0; end <= good.size(); ++end) run(std::string_view(good).substr(0, end));
   for (size_t at = 0; at < good.size(); ++at) {
     for (const int byte : {0x00, 0x01, 0x0a, 0x12, 0x7f, 0x80, 0xff}) {

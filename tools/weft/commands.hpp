@@ -12,6 +12,7 @@ extern const command goroutines_command;
 extern const command profile_command;
 extern const command flame_command;
 extern const command trace_command;
+extern const command trace_convert_command;
 extern const command completion_command;
 
 }  // namespace weft_command
