@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Traces before Go's judgement: check.py CASE PROGRAM. `go tool trace -d=parsed` must accept what is
-written, and each page of its web server must answer. Go must be there when CI=true."""
+"""Traces before Go's judgement: check.py CASE PROGRAM. `go tool trace -d=parsed` must accept what
+is written, and each page of its web server must answer. Go must be there when CI=true."""
 import os
 import pathlib
 import re

@@ -60,7 +60,7 @@ void everything() {
     all.go([] {
       for (int i = 0; i < 20; ++i) {
         if (i % 2 == 0)
-          weft::blocking([] { ::usleep(300); });
+          weft::blocking([] { ::usleep(300); });  // a thread that sleeps is the subject
         else
           weft::blocking([] { spin(5us); });
       }
@@ -72,7 +72,7 @@ void everything() {
   }
   // What nobody has announced: the monitor takes the P.
   for (int g = 0; g < 4; ++g) {
-    all.go([] { ::usleep(20'000); });
+    all.go([] { ::usleep(20'000); });  // so that the P is taken from it
     all.go([] { spin(30ms); });
   }
   const auto from_outside = make_chan<int>(4);
