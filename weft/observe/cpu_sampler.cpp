@@ -17,6 +17,7 @@
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/internal/label_set.hpp"
 #include "weft/sched/internal/machine.hpp"
+#include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/section.hpp"
 #include "weft/sync/mutex.hpp"
 
@@ -263,12 +264,13 @@ result<void> sampler::start(int rate_hz) {
   result_.begun_ns = os::realtime_ns();
   begun_mono_ns_ = os::monotonic_ns();
   begun_cpu_ns_ = os::process_cpu_ns();
-  thread_begins.store(on_new_thread, release);
+  probe_calls.thread_begins.store(on_new_thread, release);
+  set_probe(probe_threads, true);
   look_for_threads();
   const int error =
       os::start_thread(collector_main, this, collector_stack_bytes, "weft-prof", true);
   if (error != 0) {
-    thread_begins.store(nullptr, relaxed);
+    set_probe(probe_threads, false);
     for (auto& [tid, t] : threads_) end_thread(*t);
     threads_.clear();
     end_reading_labels();
@@ -281,7 +283,7 @@ result<void> sampler::start(int rate_hz) {
 result<cpu_samples> sampler::stop() {
   const std::lock_guard<mutex> held(lock_);
   if (!on_) return fail(prof::not_profiling);
-  thread_begins.store(nullptr, relaxed);
+  set_probe(probe_threads, false);
   asked_.store(stop_now, release);
   os::futex_wake(asked_, 1);
   while (ended_.load(acquire) == 0) os::futex_wait(ended_, 0, -1);

@@ -100,7 +100,7 @@ result<void> tracer::stop() {
   return first_error_;
 }
 
-bool traced() noexcept { return (rt::probes.load(rt::relaxed) & rt::probe_trace) != 0; }
+bool traced() noexcept { return (rt::probes.now() & rt::probe_trace) != 0; }
 
 // --- users' events -------------------------------------------------------------------------------
 

@@ -264,7 +264,7 @@ namespace {
   machine* mp = this_machine();
   processor* pp = mp->p;
   introduce(gp);
-  if (watched) probe_ready(gp, probes.load(relaxed), true);
+  if (watched) probe_ready(gp, probes.now(), true);
   arch::save_fp_control(gp->fp);  // a goroutine inherits its creator's rounding mode
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   if (mp->sim) {
@@ -284,7 +284,7 @@ __attribute__((noinline)) void submit_watched(goroutine* gp) noexcept { submit(g
 }  // namespace
 
 void submit_goroutine(goroutine* gp) noexcept {
-  if (probes.load(relaxed) != 0) [[unlikely]]
+  if (probes.now() != 0) [[unlikely]]
     return submit_watched(gp);
   submit(gp, false);
 }
@@ -311,7 +311,7 @@ void end_goroutine() {
     else
       sched.created_without_p.fetch_sub(1, relaxed);
   }
-  if ((probes.load(relaxed) & probe_trace) != 0) [[unlikely]]
+  if ((probes.now() & probe_trace) != 0) [[unlikely]]
     trace_ended(gp);
   gp->status.store(static_cast<uint32_t>(g_status::dead), relaxed);
   if constexpr (race_enabled)

@@ -15,8 +15,6 @@
 
 namespace weft::rt {
 
-atomic<void (*)() noexcept> thread_begins{nullptr};
-
 namespace {
 
 // g0 runs the scheduler, timers' functions and commits: a few KB. Larger only costs address space;
@@ -68,7 +66,7 @@ void adopt_thread(machine* mp, bool runtime) noexcept {
   mp->g0_fiber.adopt_thread(runtime);
   mp->thread_locals.find();
   set_thread_slot(mp);
-  if (auto* const tell = thread_begins.load(acquire); tell != nullptr) tell();
+  if ((probes.now() & probe_threads) != 0) probe_calls.thread_begins.load(acquire)();
 }
 
 void machine_main(void* argument) {

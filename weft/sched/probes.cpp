@@ -11,7 +11,7 @@
 
 namespace weft::rt {
 
-atomic<uint32_t> probes{0};
+watch_word probes;
 probe_functions probe_calls;
 
 namespace {
@@ -20,12 +20,12 @@ atomic<int64_t> sched_probe_since{0};
 
 void set_probe(probe_bit bit, bool on) noexcept {
   if (!on) {
-    probes.fetch_and(~static_cast<uint32_t>(bit), relaxed);
+    probes.clear(bit);
     return;
   }
-  if (bit == probe_sched && (probes.load(relaxed) & bit) == 0)
+  if (bit == probe_sched && (probes.now() & bit) == 0)
     sched_probe_since.store(os::monotonic_ns(), relaxed);
-  probes.fetch_or(bit, release);
+  probes.set(bit);
 }
 
 __attribute__((noinline)) void probe_ready(goroutine* gp, uint32_t on, bool is_new) noexcept {
@@ -51,7 +51,7 @@ __attribute__((noinline)) void probe_ready(goroutine* gp, uint32_t on, bool is_n
 }
 
 __attribute__((noinline)) void probe_execute(goroutine* gp) noexcept {
-  const uint32_t on = probes.load(relaxed);
+  const uint32_t on = probes.now();
   if ((on & probe_trace) != 0) trace_execute(gp);
   if ((on & probe_sched) == 0) return;
   const int64_t since = -gp->since_ns;

@@ -115,7 +115,7 @@ void inject(g_list& ready_list) noexcept {
       guest_ready(gp);
       continue;
     }
-    if (const uint32_t on = probes.load(relaxed); on != 0) [[unlikely]]
+    if (const uint32_t on = probes.now(); on != 0) [[unlikely]]
       probe_ready(gp, on, false);
     gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
     list.push_back(gp);
@@ -146,7 +146,7 @@ void acquire_p(machine* mp, processor* pp) noexcept {
   pp->status.store(p_status::running, relaxed);
   pp->tick.store(pp->tick.load(relaxed) + 1, relaxed);
   forget_robbery(mp);
-  if ((probes.load(relaxed) & probe_trace) != 0) [[unlikely]]
+  if ((probes.now() & probe_trace) != 0) [[unlikely]]
     trace_acquired(mp, pp);
   // release: partner is the CAS in retake(): who sees the grant sees the P as ours.
   mp->grant.store(reinterpret_cast<uintptr_t>(pp), release);
@@ -155,7 +155,7 @@ void acquire_p(machine* mp, processor* pp) noexcept {
 processor* release_p(machine* mp) noexcept {
   processor* pp = mp->p;
   WEFT_ASSERT(pp != nullptr);
-  if ((probes.load(relaxed) & probe_trace) != 0) [[unlikely]]
+  if ((probes.now() & probe_trace) != 0) [[unlikely]]
     trace_released(mp, pp);
   heap_detach_cache(pp->cache);
   // May overwrite a request: the retaker's CAS then fails, and the P is on its way anyhow.
@@ -291,18 +291,18 @@ namespace {
 /// Somebody watches: the time is exact, and told afterwards.
 __attribute__((noinline)) void park_watched(park_commit commit, void* argument, wait_reason why,
                                             const void* on) noexcept {
-  if ((probes.load(relaxed) & probe_trace) != 0) trace_park(current(), why);
+  if ((probes.now() & probe_trace) != 0) trace_park(current(), why);
   const int64_t since = os::monotonic_ns();
   park_since(since, commit, argument, why, on);
   const auto tell = probe_calls.blocked.load(acquire);
-  if ((probes.load(relaxed) & probe_block) != 0 && tell != nullptr && !this_machine()->sim)
+  if ((probes.now() & probe_block) != 0 && tell != nullptr && !this_machine()->sim)
     tell(why, os::monotonic_ns() - since);
 }
 
 }  // namespace
 
 void park(park_commit commit, void* argument, wait_reason why, const void* on) noexcept {
-  if (probes.load(relaxed) != 0) [[unlikely]]
+  if (probes.now() != 0) [[unlikely]]
     return park_watched(commit, argument, why, on);
   park_since(sched.coarse_now.load(relaxed), commit, argument, why, on);
 }
@@ -332,14 +332,14 @@ namespace {
 }
 
 __attribute__((noinline)) void ready_watched(goroutine* gp) noexcept {
-  probe_ready(gp, probes.load(relaxed), false);
+  probe_ready(gp, probes.now(), false);
   make_ready(gp, true);
 }
 
 }  // namespace
 
 void ready(goroutine* gp) noexcept {
-  if (probes.load(relaxed) != 0) [[unlikely]]
+  if (probes.now() != 0) [[unlikely]]
     return ready_watched(gp);
   make_ready(gp, false);
 }
@@ -368,7 +368,7 @@ bool commit_yield_global(goroutine* gp, void*) noexcept {
 
 void leave(machine* mp, park_commit commit) noexcept {
   goroutine* gp = mp->cur.load(relaxed);
-  if ((probes.load(relaxed) & probe_trace) != 0) [[unlikely]]
+  if ((probes.now() & probe_trace) != 0) [[unlikely]]
     trace_stop(gp, commit == commit_yield_global);
   gp->reason = wait_reason::none;
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);

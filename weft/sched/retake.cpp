@@ -70,7 +70,7 @@ void regain_p(machine* mp) noexcept {
     }
   }
   goroutine* gp = mp->cur.load(relaxed);
-  if ((probes.load(relaxed) & probe_trace) != 0) trace_requeued(mp, gp);
+  if ((probes.now() & probe_trace) != 0) trace_requeued(mp, gp);
   gp->reason = wait_reason::none;
   mp->commit = commit_to_global;
   mp->commit_argument = nullptr;
@@ -158,7 +158,7 @@ bool try_rob(processor& pp, machine* mp, int64_t now, bool blocked) noexcept {
   pp.status.store(p_status::idle, relaxed);
   mp->blocked_when_robbed = blocked;
   mp->robbed_at.store(now, relaxed);
-  if ((probes.load(relaxed) & probe_trace) != 0) trace_robbed(mp, &pp);
+  if ((probes.now() & probe_trace) != 0) trace_robbed(mp, &pp);
   (blocked ? sched.robbed_blocked : sched.robbed_computing).fetch_add(1, relaxed);
   mp->grant.store(grant_none, release);
   return true;
@@ -374,7 +374,7 @@ void retire_p(processor& pp) noexcept WEFT_REQUIRES(sched.lock) {
 /// The caller's P was retired: it goes on with the first one.
 void move_to_first(machine* self) noexcept {
   processor* old = self->p;
-  if ((probes.load(relaxed) & probe_trace) != 0) {
+  if ((probes.now() & probe_trace) != 0) {
     trace_stop(self->cur.load(relaxed), true);
     trace_released(self, old);
   }

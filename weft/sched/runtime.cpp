@@ -101,7 +101,7 @@ blocking_scope::blocking_scope() noexcept {
   // memory. What the call allocates comes from a spare one.
   if (try_enter_section()) {
     heap_detach_cache(mp->p->cache);
-    if ((probes.load(relaxed) & probe_trace) != 0) trace_blocking_begins();
+    if ((probes.now() & probe_trace) != 0) trace_blocking_begins();
     leave_section();
   }
   mp->announced.store(1, relaxed);
@@ -119,7 +119,7 @@ blocking_scope::~blocking_scope() {
   mp->announced.store(0, relaxed);
   if (mp->is_guest || !try_enter_section()) return;
   heap_attach_cache(mp->p->cache);
-  if ((probes.load(relaxed) & probe_trace) != 0) trace_blocking_ends();
+  if ((probes.now() & probe_trace) != 0) trace_blocking_ends();
   leave_section();
 }
 

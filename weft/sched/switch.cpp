@@ -89,7 +89,7 @@ __attribute__((noinline)) void finish_switch() noexcept {
   goroutine* gp = mp->commit_g;
   if (commit(gp, mp->commit_argument)) return;
   // The commit found that there is nothing to wait for: run it again soon.
-  if ((probes.load(relaxed) & probe_trace) != 0) trace_ready(gp);
+  if ((probes.now() & probe_trace) != 0) trace_ready(gp);
   gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
   if (mp->sim)
     sim_ready(gp);

@@ -7,20 +7,22 @@
 #include <cstdint>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/watch_word.hpp"
 #include "weft/sched/internal/goroutine.hpp"
 
 namespace weft::rt {
 
 /// Bits of `probes`.
 enum probe_bit : uint32_t {
-  probe_trace = 1,  // the execution trace
-  probe_block = 2,  // who was blocked, and how long
-  probe_mutex = 4,  // who ended others' waiting for a lock
-  probe_sched = 8,  // how long from ready to running
+  probe_trace = 1,     // the execution trace
+  probe_block = 2,     // who was blocked, and how long
+  probe_mutex = 4,     // who ended others' waiting for a lock
+  probe_sched = 8,     // how long from ready to running
+  probe_threads = 16,  // threads that begin
 };
 /// Set and cleared by the layers above, after their functions are in place. Whoever reads a bit
 /// acts by it; a moment later it may be off.
-extern atomic<uint32_t> probes;
+extern watch_word probes;
 void set_probe(probe_bit bit, bool on) noexcept;
 
 /// Called inside a section, on the goroutine or thread in question: they must not park, allocate
@@ -33,6 +35,8 @@ struct probe_functions {
   /// The caller makes a goroutine ready: what is handed to `ran` when it begins to run, or null.
   atomic<void* (*)() noexcept> made_ready{nullptr};
   atomic<void (*)(void* made_ready, int64_t ns) noexcept> ran{nullptr};
+  /// This thread is one that the runtime has started, or has come to know.
+  atomic<void (*)() noexcept> thread_begins{nullptr};
 };
 extern probe_functions probe_calls;
 

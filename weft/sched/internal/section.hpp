@@ -158,10 +158,6 @@ bool can_spin(int round) noexcept;
 /// ever: short, and without user code. Null: nothing. Written once.
 extern atomic<void (*)(int64_t now) noexcept> every_second;
 
-/// Called by every thread that the runtime starts or comes to know, on that thread, inside the
-/// runtime: short, and without user code. Null: nothing.
-extern atomic<void (*)() noexcept> thread_begins;
-
 /// Starts a goroutine from inside the runtime (timers' functions and the like); `entry(closure)`
 /// runs with no section. Not for user closures: weft::go is.
 void start_goroutine(void (*entry)(void*), void* closure, const char* name) noexcept;
