@@ -44,7 +44,7 @@ bool is_file(const std::string& path) {
   return ::stat(path.c_str(), &is) == 0 && S_ISREG(is.st_mode);
 }
 
-/// The process of that name, if there is one only.
+/// The process of that name; 0: there is none. Fails if there are several.
 weft::result<pid_t> find_program(std::string_view name) {
   std::string found;
   pid_t one = 0;
@@ -54,11 +54,7 @@ weft::result<pid_t> find_program(std::string_view name) {
     one = socket.pid;
     found += (count++ == 0 ? "" : ", ") + std::to_string(socket.pid);
   }
-  if (count == 1) return one;
-  if (count == 0)
-    return weft::fail(weft::error(
-        "\"" + std::string(name) +
-        "\" is no process id, no address, and no Weft program of that name runs (weft ps)"));
+  if (count < 2) return one;
   return weft::fail(weft::error("\"" + std::string(name) + "\" runs more than once: " + found));
 }
 
@@ -117,11 +113,15 @@ weft::result<target> target::find(const invocation& given, std::string_view text
     if (text.starts_with(':')) address = "127.0.0.1" + name;
   } else {
     if (!number) {
-      if (is_file(name))
-        return weft::fail(weft::error(name + " is a file; weft flame shows profiles in files"));
       const weft::result<pid_t> found = find_program(text);
       if (!found) return weft::fail(found.error());
       pid = *found;
+      if (pid == 0)
+        return weft::fail(
+            weft::error(is_file(name) ? name + " is a file; weft flame shows profiles in files"
+                                      : "\"" + name +
+                                            "\" is no process id, no address, and no Weft program "
+                                            "of that name runs (weft ps)"));
     }
     weft::result<std::string> found = find_address(pid);
     if (!found) return weft::fail(std::move(found.error()));

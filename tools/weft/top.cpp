@@ -27,6 +27,7 @@ constexpr option options[] = {
     {"--interval", "-i", "TIME", "between two looks (default 1s)"},
     {"--once", nullptr, nullptr, "one frame on standard output, for scripts"},
     {"--no-cpu", nullptr, nullptr, "without profiling the CPU meanwhile (100 samples a second)"},
+    {"--no-trace", nullptr, nullptr, "without tracing a tenth of a second each time"},
     {"--ascii", nullptr, nullptr, "draw without Unicode's blocks"},
     {"--json", nullptr, nullptr, "one frame's data as JSON"},
     token_option};
@@ -49,7 +50,7 @@ bool wants_ascii() {
 /// Looks at the process again and again, and keeps what it saw.
 class watcher {
  public:
-  watcher(const target& at, bool cpu) : at_(&at), cpu_(cpu) {
+  watcher(const target& at, bool cpu, bool trace) : at_(&at), cpu_(cpu), trace_(trace) {
     state_.title = at.name();
     pid_t pid = 0;
     if (at.address().starts_with("unix:"))
@@ -70,6 +71,7 @@ class watcher {
         profiled.close();
       });
     const weft::result<void> seen = look_at_pages(ctx);
+    if (seen && trace_) trace(ctx);
     if (cpu_) (void)profiled.recv();
     // With the profile's second behind it: rates are of the time that the frame shows.
     if (!seen) return seen;
@@ -89,7 +91,6 @@ class watcher {
       take_sched(std::move(*first));
     }
     for (const auto& [path, to] : {std::pair{"/debug/heap?format=json", &state_.heap},
-                                   std::pair{"/metrics?format=json", &state_.metrics},
                                    std::pair{goroutines_path, &state_.goroutines}}) {
       weft::result<weft::json::value> got = at_->get_json(ctx, path);
       if (got)
@@ -118,6 +119,16 @@ class watcher {
     state_.cpu_seconds = static_cast<double>(whole);
   }
 
+  void trace(const weft::context& ctx) {
+    state_.latency.reset();
+    const weft::result<std::string> bytes = at_->get(ctx, "/debug/pprof/trace?seconds=0.1", 0.1);
+    if (!bytes) {
+      state_.problem = bytes.error().message();
+      return;
+    }
+    if (weft::result<run_latency> found = find_run_latency(*bytes)) state_.latency = *found;
+  }
+
   void take_sched(weft::json::value sched) {
     state_.before = std::move(state_.sched);
     state_.sched = std::move(sched);
@@ -134,6 +145,7 @@ class watcher {
 
   const target* at_;
   bool cpu_;
+  bool trace_;
   top_state state_;
   std::string cpu_problem_;
 };
@@ -145,28 +157,34 @@ struct json_frame {
   weft::json::value metrics;
 };
 
+int show_json(const target& at) {
+  const interrupt stop;
+  json_frame all;
+  for (const auto& [path, to] : {std::pair{"/debug/sched?format=json", &all.sched},
+                                 std::pair{"/debug/heap?format=json", &all.heap},
+                                 std::pair{goroutines_path, &all.goroutines},
+                                 std::pair{"/metrics?format=json", &all.metrics}}) {
+    weft::result<weft::json::value> got = at.get_json(stop.ctx(), path);
+    if (!got) return report(got.error());
+    *to = std::move(*got);
+  }
+  const std::string out = weft::json::encode(all, {.indent = 2}).value_or("null") + "\n";
+  return print_out(out) ? exit_good : exit_failed;
+}
+
 int show_once(const target& at, const invocation& given, double interval) {
   const interrupt stop;
-  watcher watching(at, !given.has("--no-cpu") && !given.has("--json"));
+  watcher watching(at, !given.has("--no-cpu"), !given.has("--no-trace"));
   {
     const progress shown("looking at " + at.name(), interval);
     if (const weft::result<void> seen = watching.look(stop.ctx(), interval); !seen)
       return report(seen.error());
   }
-  const top_state& state = watching.state();
-  std::string out;
-  if (given.has("--json")) {
-    const json_frame all{.sched = state.sched,
-                         .heap = state.heap,
-                         .goroutines = state.goroutines,
-                         .metrics = state.metrics};
-    out = weft::json::encode(all, {.indent = 2}).value_or("null") + "\n";
-  } else {
-    out = draw_top(state, {.columns = size_of_screen(STDOUT_FILENO).columns,
-                           .rows = 0,
-                           .color = wants_color(),
-                           .ascii = given.has("--ascii") || wants_ascii()});
-  }
+  const std::string out =
+      draw_top(watching.state(), {.columns = size_of_screen(STDOUT_FILENO).columns,
+                                  .rows = 0,
+                                  .color = wants_color(),
+                                  .ascii = given.has("--ascii") || wants_ascii()});
   return print_out(out) ? exit_good : exit_failed;
 }
 
@@ -196,7 +214,7 @@ struct keyboard {
 int show_live(const target& at, const invocation& given, double interval) {
   const interrupt stop;
   const auto [ctx, cancel] = weft::with_cancel(stop.ctx());
-  watcher watching(at, !given.has("--no-cpu"));
+  watcher watching(at, !given.has("--no-cpu"), !given.has("--no-trace"));
   // Before the screen is taken, so that an error stays to be read.
   if (const weft::result<weft::json::value> there = at.get_json(ctx, "/debug/sched?format=json");
       !there)
@@ -261,7 +279,8 @@ int run(const invocation& given) {
   if (!interval) return report(interval.error());
   const weft::result<target> at = target::find(given, given.arguments[0]);
   if (!at) return report(at.error());
-  if (given.has("--once") || given.has("--json")) return show_once(*at, given, *interval);
+  if (given.has("--json")) return show_json(*at);
+  if (given.has("--once")) return show_once(*at, given, *interval);
   if (!is_terminal(STDOUT_FILENO) || !is_terminal(STDIN_FILENO))
     return report(usage_error("top: this is no terminal: --once prints one frame"));
   return show_live(*at, given, *interval);

@@ -186,33 +186,28 @@ class frame {
     add("");
   }
 
-  /// Histograms that /metrics has: families of that type, their buckets as counts up to `le`.
+  /// One line: as many characters as buckets, from the first used one to the last.
   void latencies() {
-    if (of_.metrics.members() == nullptr) return;
-    for (const weft::json::member& family : *of_.metrics.members()) {
-      if (text(family.value, "type") != "histogram" || !family.key.contains("seconds")) continue;
-      histogram(family.key, family.value);
+    if (!of_.latency) return;
+    const run_latency& l = *of_.latency;
+    title("time from ready to running");
+    std::string line =
+        with_commas(static_cast<int64_t>(l.count)) + print(" in %.2g s", l.traced_seconds);
+    if (l.count != 0) {
+      const auto time = [](int64_t ns) { return value_text(ns, "nanoseconds"); };
+      line += "   p50 " + time(l.quantile_ns(0.5)) + "   p99 " + time(l.quantile_ns(0.99)) +
+              "   max " + time(l.max_ns);
+      const auto used = [](uint64_t count) { return count != 0; };
+      const auto first = std::ranges::find_if(l.buckets, used);
+      const auto last = std::find_if(l.buckets.rbegin(), l.buckets.rend(), used).base();
+      const std::deque<double> counts(first, last);
+      const auto from = first - l.buckets.begin();
+      add(std::move(line));
+      line = time(from == 0 ? 0 : int64_t{1} << (from - 1)) + " " +
+             history(counts, 0, counts.size()) + " " +
+             time(int64_t{1} << (last - l.buckets.begin() - 1));
     }
-  }
-
-  void histogram(const std::string& name, const value& of) {
-    std::vector<std::pair<double, double>> buckets;  // up to, how many
-    double before = 0;
-    for (const value& sample : elements(of["samples"])) {
-      for (const value& bucket : elements(sample["buckets"])) {
-        const double count = number(bucket, "count");
-        buckets.emplace_back(bucket["le"].number().value_or(INFINITY), count - before);
-        before = count;
-      }
-    }
-    double most = 0;
-    for (const auto& [le, count] : buckets) most = std::max(most, count);
-    if (most <= 0) return;
-    title(name);
-    for (const auto& [le, count] : buckets)
-      if (count > 0)
-        add(print("  <= %-8s %12.0f ", std::isinf(le) ? "more" : age_text(le).c_str(), count) +
-            bar(count / most, 30));
+    add(line);
     add("");
   }
 

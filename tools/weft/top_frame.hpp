@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "run_latency.hpp"
 #include "top_table.hpp"
 #include "weft/json/json.hpp"
 
@@ -18,9 +19,9 @@ struct top_state {
   weft::json::value before;  // the same of the look before; null at first
   weft::json::value heap;
   weft::json::value goroutines;
-  weft::json::value metrics;
   std::optional<top_table> cpu;  // of the last `cpu_seconds`
   double cpu_seconds = 0;
+  std::optional<run_latency> latency;
   std::string problem;          // what could not be had, if anything
   std::deque<double> runnable;  // of the looks so far, the last one newest
   std::deque<double> busy;      // share of Ps that worked
