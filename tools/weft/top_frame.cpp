@@ -211,10 +211,16 @@ class frame {
     add("");
   }
 
+  /// Those that ran themselves come first.
+  [[nodiscard]] size_t busy_functions() const {
+    return static_cast<size_t>(
+        std::ranges::count_if(of_.cpu->rows, [](const top_row& r) { return r.flat != 0; }));
+  }
+
   void lists() {
     const size_t used = lines_.size();
     const size_t left = how_.rows == 0 ? 24 : how_.rows > used + 4 ? how_.rows - used - 3 : 2;
-    const size_t cpu_rows = of_.cpu ? std::min(of_.cpu->rows.size(), (left + 1) / 2) : 0;
+    const size_t cpu_rows = of_.cpu ? std::min(busy_functions(), (left + 1) / 2) : 0;
     groups(left - std::min(left, cpu_rows));
     if (!of_.cpu) return;
     add("");
