@@ -10,11 +10,13 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 
 SKIPPED = 77
@@ -146,6 +148,49 @@ def targets(folder):
                 made.close()
             has(wanted, child.communicate()[1], f"the answer {answer}")
             expect(1, child.returncode, "the exit status")
+
+
+def secure(folder):
+    """https, with certificates on both sides: the peer is Python's."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        print("openssl is missing (Debian: apt-get install openssl)")
+        sys.exit(1 if os.environ.get("CI") == "true" else SKIPPED)
+    for name in ("server", "client"):
+        subprocess.run(
+            [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-keyout", name + ".key", "-out", name + ".pem", "-days", "2", "-subj",
+             "/CN=" + name, "-addext", "subjectAltName=IP:127.0.0.1"],
+            check=True, capture_output=True, cwd=folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder + "/server.pem", folder + "/server.key")
+    context.load_verify_locations(folder + "/client.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                made = listener.accept()[0]
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(made, server_side=True) as peer:
+                    peer.recv(4096)
+                    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfine\n")
+            except OSError:
+                pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    target = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    own = ("--cert", "client.pem", "--key", "client.key")
+    out = weft(folder, "goroutines", target, "--ca", "server.pem", *own)[0]
+    expect("fine\n", out, "an answer over TLS")
+    has("certificate", weft(folder, "goroutines", target, *own, status=1)[1], "nobody to trust")
+    weft(folder, "goroutines", target, "--ca", "server.pem", status=1)
+    has("begin with https://", weft(folder, "goroutines", "127.0.0.1:1", *own, status=2)[1],
+        "certificates without TLS")
+    listener.close()
 
 
 def listening(pid):

@@ -140,6 +140,19 @@ TEST(FlameGraph, StacksBecomeATree) {
       said);
 }
 
+TEST(FlameGraph, OfTooManyFramesTheSmallestGo) {
+  const profile got = parse_profile(small_profile()).value();
+  flame_graph graph = make_flame_graph(got, 1, nullptr).value();
+  prune(graph, 5);
+  EXPECT_EQ(5U, graph.frames.size());
+  EXPECT_EQ(0, graph.pruned_below);
+  prune(graph, 3);
+  ASSERT_EQ(3U, graph.frames.size());
+  EXPECT_EQ(3U, graph.frames[2].depth);  // main, step, work; not idle (300) and 0x1400 (100)
+  EXPECT_EQ(1100, graph.frames[0].value);
+  EXPECT_TRUE(graph.pruned_below > 300 && graph.pruned_below <= 700) << graph.pruned_below;
+}
+
 TEST(FlameGraph, TwoProfilesSideBySide) {
   const profile now = parse_profile(small_profile(700, 0)).value();
   const profile before = parse_profile(small_profile(350, 40)).value();

@@ -92,9 +92,12 @@ int show_profile(const profile& now, const profile* before, const show_options& 
   const bool svg = how.output.ends_with(".svg");
   if (!svg && !how.output.ends_with(".html") && !how.output.ends_with(".htm") && how.output != "-")
     return report(usage_error("--output \"" + how.output + "\": must end in .html or .svg"));
-  const weft::result<flame_graph> graph = make_flame_graph(now, *type, before);
+  weft::result<flame_graph> graph = make_flame_graph(now, *type, before);
   if (!graph) return report(graph.error());
-  const flame_text text{.title = how.title, .about = about_profile(now, *type)};
+  prune(*graph, flame_frames_max);
+  flame_text text{.title = how.title, .about = about_profile(now, *type)};
+  if (graph->pruned_below != 0)
+    text.about += ", without what is below " + value_text(graph->pruned_below, graph->measure.unit);
   const weft::result<void> written =
       write_file(how.output, svg ? flame_svg(*graph, text) : flame_html(*graph, text));
   if (!written) return report(written.error());

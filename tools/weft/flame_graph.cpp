@@ -3,6 +3,7 @@
 #include "flame_graph.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 #include <utility>
 
@@ -101,6 +102,22 @@ class tree_builder {
 };
 
 }  // namespace
+
+void prune(flame_graph& graph, size_t frames_max) {
+  const auto size = [](const flame_frame& f) { return std::max(f.value, f.other); };
+  int64_t least = std::max<int64_t>(1, std::max(graph.total, graph.other_total) / 10'000'000);
+  while (graph.frames.size() > frames_max) {
+    uint32_t cut = 0;  // what is deeper than that is below one that was left out; 0: nothing is
+    std::erase_if(graph.frames, [&](const flame_frame& f) {
+      if (cut != 0 && f.depth > cut) return true;
+      cut = size(f) < least ? f.depth : 0;
+      return cut != 0;
+    });
+    graph.pruned_below = least;
+    if (least > std::numeric_limits<int64_t>::max() / 2) break;
+    least += least / 4 + 1;
+  }
+}
 
 weft::result<flame_graph> make_flame_graph(const profile& now, size_t sample_type,
                                            const profile* before) {

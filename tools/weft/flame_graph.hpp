@@ -27,7 +27,14 @@ struct flame_graph {
   int64_t total = 0;
   int64_t other_total = 0;
   bool compared = false;
+  int64_t pruned_below = 0;  // frames of less than that were left out, with what they call
 };
+
+/// What a page holds: about 20 MB, and a second of a browser's time.
+inline constexpr size_t flame_frames_max = 300'000;
+
+/// Leaves out the smallest frames until at most `frames_max` are left. Sums stay what they are.
+void prune(flame_graph& graph, size_t frames_max);
 
 /// The tree of one sample type. With `before` its values are the frames' `other`; functions are the
 /// same when name and file are. Fails if `before` lacks the sample type.

@@ -21,7 +21,10 @@ constexpr option options[] = {
     {"--limit", nullptr, "N", "groups to show, the largest first (default 100)"},
     {"--system", nullptr, nullptr, "the runtime's own as well"},
     json_option,
-    token_option};
+    token_option,
+    ca_option,
+    cert_option,
+    key_option};
 
 void add_parameter(std::string& to, std::string_view name, std::string_view value) {
   to += "&" + std::string(name) + "=" + weft::http::query_escape(value);

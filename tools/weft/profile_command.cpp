@@ -26,7 +26,10 @@ constexpr option options[] = {
     {"--sample", nullptr, "TYPE", "which value to show, such as alloc_space"},
     {"--limit", nullptr, "N", "rows of the table (default 40)"},
     {"--json", nullptr, nullptr, "the table as JSON"},
-    token_option};
+    token_option,
+    ca_option,
+    cert_option,
+    key_option};
 
 constexpr std::string_view kinds[] = {"cpu",   "wall",  "heap",      "allocs",      "block",
                                       "mutex", "sched", "goroutine", "threadcreate"};

@@ -25,12 +25,13 @@ using namespace std::chrono_literals;
 // An answer of this machine's takes milliseconds; one with a million goroutines' stacks seconds.
 constexpr auto answer_time = std::chrono::seconds(60);
 
-weft::http::client make_client(const std::string& address) {
+weft::http::client make_client(const std::string& address, weft::net::tls_config tls) {
   weft::http::client_options how;
   how.timeouts.dial = 5s;
   how.timeouts.request = 0s;
   how.timeouts.response_header = 0s;
   how.timeouts.stall = 0s;
+  how.tls = std::move(tls);
   how.user_agent = "weft/" WEFT_COMMAND_VERSION;
   if (address.starts_with("unix:"))
     how.dial = [path = address.substr(5)](const weft::context& ctx, std::string_view) {
@@ -82,19 +83,19 @@ std::string token_of(const invocation& given) {
   return std::string(given.value("--token", environment == nullptr ? "" : environment));
 }
 
-target::target(std::string name, std::string address, std::string token)
+target::target(std::string name, std::string address, std::string token, weft::net::tls_config tls)
     : name_(std::move(name)),
       address_(std::move(address)),
       base_(address_.starts_with("unix:") ? "http://weft"
             : address_.contains("://")    ? address_
                                           : "http://" + address_),
       token_(std::move(token)),
-      client_(make_client(address_)) {
+      client_(make_client(address_, std::move(tls))) {
   while (base_.ends_with('/')) base_.pop_back();
 }
 
 target target::at_socket(std::string path, std::string token) {
-  return {path, "unix:" + path, std::move(token)};
+  return {path, "unix:" + path, std::move(token), {}};
 }
 
 weft::result<target> target::find(const invocation& given, std::string_view text) {
@@ -127,7 +128,18 @@ weft::result<target> target::find(const invocation& given, std::string_view text
     if (!found) return weft::fail(std::move(found.error()));
     address = std::move(*found);
   }
-  return target(name, std::move(address), token_of(given));
+  weft::net::tls_config tls;
+  tls.root_ca_file = given.value("--ca");
+  if (given.has("--cert")) {
+    weft::net::tls_certificate& own = tls.certificates.emplace_back();
+    own.certificate_file = given.value("--cert");
+    own.key_file = given.value("--key", own.certificate_file);
+  }
+  const bool secure = address.starts_with("https://");
+  if (!secure && (given.has("--ca") || given.has("--cert") || given.has("--key")))
+    return weft::fail(
+        usage_error("--ca, --cert and --key are for targets that begin with https://"));
+  return target(name, std::move(address), token_of(given), std::move(tls));
 }
 
 std::string target::file_name() const {

@@ -36,7 +36,7 @@ class target {
   [[nodiscard]] const std::string& address() const noexcept { return address_; }
 
  private:
-  target(std::string name, std::string address, std::string token);
+  target(std::string name, std::string address, std::string token, weft::net::tls_config tls);
   [[nodiscard]] weft::error explain(const weft::error& why) const;
 
   std::string name_;
@@ -49,6 +49,11 @@ class target {
 /// The options that every command with a TARGET has.
 inline constexpr option token_option{"--token", nullptr, "TEXT",
                                      "for a target that wants one (default: WEFT_DEBUG_TOKEN)"};
+inline constexpr option ca_option{"--ca", nullptr, "FILE",
+                                  "https: who signed the target's certificate (PEM)"};
+inline constexpr option cert_option{"--cert", nullptr, "FILE",
+                                    "https: a certificate of our own (PEM)"};
+inline constexpr option key_option{"--key", nullptr, "FILE", "https: its key (default: in --cert)"};
 inline constexpr option json_option{"--json", nullptr, nullptr, "machine-readable output"};
 [[nodiscard]] std::string token_of(const invocation& given);
 

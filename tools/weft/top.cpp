@@ -30,7 +30,10 @@ constexpr option options[] = {
     {"--no-trace", nullptr, nullptr, "without tracing a tenth of a second each time"},
     {"--ascii", nullptr, nullptr, "draw without Unicode's blocks"},
     {"--json", nullptr, nullptr, "one frame's data as JSON"},
-    token_option};
+    token_option,
+    ca_option,
+    cert_option,
+    key_option};
 
 // Looks that the histories keep: more than a screen is wide.
 constexpr size_t looks_max = 400;

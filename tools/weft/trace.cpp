@@ -18,7 +18,10 @@ constexpr option options[] = {
     {"--seconds", "-s", "TIME", "how long (default 1s)"},
     {"--output", "-o", "FILE", "where to write it (default: trace-TARGET.out)"},
     {"--json", nullptr, nullptr, "what was written, as JSON"},
-    token_option};
+    token_option,
+    ca_option,
+    cert_option,
+    key_option};
 
 struct written_trace {
   std::string file;
