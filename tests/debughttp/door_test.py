@@ -257,8 +257,9 @@ class WithProgram(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         with cls.program:
-            if cls.program.end() != (0, ""):
-                sys.exit("the program did not end well")
+            status, text = cls.program.end()
+            if (status, text) != (0, ""):
+                sys.exit(f"the program ended with {status}:\n{text}")
 
     def get(self, path, *words):
         return curl("http://weft" + path, *words, at=self.program.socket)

@@ -13,6 +13,7 @@
 #include "weft/base/race.hpp"
 #include "weft/base/sanitizer.hpp"
 #include "weft/heap/internal/stack.hpp"
+#include "weft/sched/internal/debug_door.hpp"
 #include "weft/sched/internal/label_set.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/internal/trace.hpp"
@@ -362,6 +363,7 @@ const char* try_start_goroutine(void (*entry)(void*), void* closure, const char*
 
 const char* try_start_system_goroutine(void (*entry)(void*), void* closure,
                                        const char* name) noexcept {
+  const section entered(leaf);
   return try_start(entry, closure, name, flag_system,
                    reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
 }

@@ -17,6 +17,11 @@ struct debug_door {
   void (*close)() noexcept;
 };
 
+/// Starts a goroutine of the runtime's own: not counted, and not in reports below level system. What
+/// it spawns is ordinary. Null, or why there is no stack for it. Opens its own section.
+[[nodiscard]] WEFT_API const char* try_start_system_goroutine(void (*entry)(void*), void* closure,
+                                                              const char* name) noexcept;
+
 /// At most one, before any weft::run; it stays.
 WEFT_API void register_debug_door(const debug_door& door) noexcept;
 

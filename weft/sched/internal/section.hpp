@@ -164,9 +164,5 @@ void start_goroutine(void (*entry)(void*), void* closure, const char* name) noex
 /// The same where that can wait. Null, or why there is no stack for it.
 [[nodiscard]] const char* try_start_goroutine(void (*entry)(void*), void* closure,
                                               const char* name) noexcept;
-/// As try_start_goroutine(), for a service of the runtime's own: not counted, and not in reports
-/// below level system. What it spawns is ordinary.
-[[nodiscard]] const char* try_start_system_goroutine(void (*entry)(void*), void* closure,
-                                                     const char* name) noexcept;
 
 }  // namespace weft::rt
