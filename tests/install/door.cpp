@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names nothing of weft::debughttp, and has its door: `open` while WEFT_DEBUG_ADDR's socket is there.
+// Names nothing of weft::debughttp, and has its door: prints whether WEFT_DEBUG_ADDR's socket is
+// there.
 #include <sys/stat.h>
 
 #include <cstdio>

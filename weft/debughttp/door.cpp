@@ -27,12 +27,16 @@
 #include "weft/sched/internal/debug_door.hpp"
 #include "weft/sched/internal/quiet_wait.hpp"
 #include "weft/sched/runtime.hpp"
+#include "weft/sync/context.hpp"
 #include "weft/sync/mutex.hpp"
 #include "weft/sync/wait_group.hpp"
 
 namespace weft::debughttp {
 
 namespace {
+
+/// How long the end of a program waits for requests that were cut off.
+constexpr std::chrono::milliseconds close_max{200};
 
 /// Strangers who are told so at the same time; others are cut off without a word.
 constexpr uint32_t strangers_max = 16;
@@ -220,6 +224,10 @@ void close_door() noexcept {
   if (was == nullptr) return;
   was->server.close();
   was->serving.wait();
+  // Answers in progress have been cut off. Who goes on while the process ends would meet objects
+  // that static destructors have destroyed; but nobody holds up the end for long.
+  auto [ctx, cancel] = with_timeout(background(), close_max);
+  (void)was->server.shutdown(ctx);
   remove_socket();
   socket_path[0] = '\0';
 }

@@ -17,8 +17,8 @@ struct debug_door {
   void (*close)() noexcept;
 };
 
-/// Starts a goroutine of the runtime's own: not counted, and not in reports below level system. What
-/// it spawns is ordinary. Null, or why there is no stack for it. Opens its own section.
+/// Starts a goroutine of the runtime's own: not counted, and not in reports below level system.
+/// What it spawns is ordinary. Null, or why there is no stack for it. Opens its own section.
 [[nodiscard]] WEFT_API const char* try_start_system_goroutine(void (*entry)(void*), void* closure,
                                                               const char* name) noexcept;
 
