@@ -64,6 +64,7 @@ class result {
     wall_ = wall_ns() - wall_;
     ops_ = ops;
   }
+  [[nodiscard]] int64_t wall() const noexcept { return wall_; }
   void value(std::string name, double amount) { values_.emplace_back(std::move(name), amount); }
 
   void print(const char* program) const {

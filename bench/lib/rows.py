@@ -164,6 +164,25 @@ def core_rows():
             note="A panic with WEFT_TRACEBACK=all, to the report's last byte. Go prints each "
                  "goroutine by itself; there is no row of it."),
         Row("crash report, 1M goroutines grouped", "crash_report_1m", 1, "report_ms", "ms", ()),
+        *observe_rows(),
+    ]
+
+
+def observe_rows():
+    return [
+        Row("CPU profile of a busy core, per 1,000 Hz", "cpu_profile", 1, "percent_at_1000hz", "%",
+            absolute(0.6), absolute(0.5),
+            note="Measured at 10,000 Hz, where it can be seen, and divided by ten."),
+        Row("asked for 1,000 samples a second, got", "cpu_profile", 1, "achieved_hz", "Hz",
+            (Limit(900, at_least=True),), (Limit(950, at_least=True),),
+            note="Perf events where they are allowed; timers give the kernel's tick."),
+        Row("goroutine profile, 1M parked", "goroutine_profile_1m", 2, "profile_ms", "ms",
+            times(0.5, "go"), absolute(100)),
+        Row("trace, bytes per ping-pong round trip", "trace_ping_pong", 1, "bytes_per_round", "B",
+            times(1.0, "go"), absolute(48),
+            note="Six events. Go traces as many."),
+        Row("trace on, more CPU per round trip", "trace_ping_pong", 1, "cost_ns", "ns",
+            times(1.0, "go"), absolute(90)),
     ]
 
 

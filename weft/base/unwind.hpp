@@ -91,4 +91,22 @@ WEFT_API size_t unwind(const unwind_frame& start, stack_bounds stack, uintptr_t*
 WEFT_API size_t unwind_quick(const unwind_frame& start, stack_bounds stack, uintptr_t* pcs,
                              size_t max) noexcept;
 
+/// The same from a return address and the two registers of its frame. A few nanoseconds less.
+WEFT_API size_t unwind_quick_from(uintptr_t return_address, uintptr_t sp, uintptr_t fp,
+                                  stack_bounds stack, uintptr_t* pcs, size_t max) noexcept;
+
+/// unwind_quick() of the caller of the function that this is inlined into. Only in Weft's own code,
+/// which keeps frame pointers.
+[[gnu::always_inline]] inline size_t unwind_quick_caller(
+    stack_bounds (*bounds)(uintptr_t sp) noexcept, uintptr_t* pcs, size_t max) noexcept {
+#if defined(__x86_64__)
+  const auto* fp = static_cast<const uintptr_t*>(__builtin_frame_address(0));
+  const auto sp = reinterpret_cast<uintptr_t>(fp + 2);
+  return unwind_quick_from(fp[1], sp, fp[0], bounds(sp), pcs, max);
+#else
+  const unwind_frame frame = unwind_frame_of_caller();
+  return unwind_quick(frame, bounds(frame.sp()), pcs, max);
+#endif
+}
+
 }  // namespace weft::rt

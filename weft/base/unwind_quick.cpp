@@ -90,22 +90,16 @@ uint64_t row_at(uintptr_t pc) noexcept {
 }
 static_assert(entries == size_t{1} << (64 - 51));
 
-}  // namespace
-
-// Sanitizers know nothing of frames that are read from outside.
-__attribute__((no_sanitize("address"))) size_t unwind_quick(const unwind_frame& start,
-                                                            stack_bounds stack, uintptr_t* pcs,
-                                                            size_t max) noexcept {
-  if (max == 0) return 0;
-  size_t count = 0;
-  uintptr_t pc = start.pc, sp = start.sp(), fp = start.fp();
+/// False: a row that only unwind() can follow.
+__attribute__((no_sanitize("address"))) [[gnu::always_inline]] inline bool walk(
+    uintptr_t pc, bool exact, uintptr_t sp, uintptr_t fp, stack_bounds stack, uintptr_t* pcs,
+    size_t max, size_t& count) noexcept {
   pcs[count++] = pc;
-  bool exact = start.exact;
   while (count < max) {
     const uint64_t row = row_at(exact ? pc : pc - 1);
     exact = false;
     if ((row & is_end) != 0) break;
-    if ((row & is_complex) != 0) return unwind(start, stack, pcs, max);
+    if ((row & is_complex) != 0) return false;
     const uintptr_t cfa =
         ((row & from_fp) != 0 ? fp : sp) + static_cast<uintptr_t>(static_cast<int32_t>(row));
     const uintptr_t ra_at = cfa - 8 * (row >> 32 & 0xff);
@@ -121,7 +115,31 @@ __attribute__((no_sanitize("address"))) size_t unwind_quick(const unwind_frame& 
     if (pc == 0) break;
     pcs[count++] = pc;
   }
-  return count;
+  return true;
+}
+
+}  // namespace
+
+// Sanitizers know nothing of frames that are read from outside.
+__attribute__((no_sanitize("address"))) size_t unwind_quick(const unwind_frame& start,
+                                                            stack_bounds stack, uintptr_t* pcs,
+                                                            size_t max) noexcept {
+  if (max == 0) return 0;
+  size_t count = 0;
+  if (walk(start.pc, start.exact, start.sp(), start.fp(), stack, pcs, max, count)) return count;
+  return unwind(start, stack, pcs, max);
+}
+
+__attribute__((no_sanitize("address"))) size_t unwind_quick_from(uintptr_t return_address,
+                                                                 uintptr_t sp, uintptr_t fp,
+                                                                 stack_bounds stack, uintptr_t* pcs,
+                                                                 size_t max) noexcept {
+  if (max == 0) return 0;
+  size_t count = 0;
+  if (walk(return_address, false, sp, fp, stack, pcs, max, count)) return count;
+  unwind_frame start = unwind_frame_at(return_address, sp, fp);
+  start.exact = false;
+  return unwind(start, stack, pcs, max);
 }
 
 }  // namespace weft::rt

@@ -121,8 +121,7 @@ bool heaps_frame(uintptr_t pc) noexcept {
 
 __attribute__((noinline)) recorded_stack* record_stack_here() noexcept {
   uintptr_t pcs[recorded_frames_max];
-  const unwind_frame frame = unwind_frame_of_caller();
-  const size_t depth = unwind_quick(frame, stack_around(frame.sp()), pcs, recorded_frames_max);
+  const size_t depth = unwind_quick_caller(stack_around, pcs, recorded_frames_max);
   return record_stack(pcs, depth);
 }
 

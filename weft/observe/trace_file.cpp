@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "weft/base/os/os.hpp"
 #include "weft/heap/internal/recorded_stack.hpp"
 #include "weft/observe/internal/symbols.hpp"
 #include "weft/observe/internal/trace_strings.hpp"
@@ -63,7 +62,7 @@ class table {
 
  private:
   void flush() {
-    if (batch_.size() > 1) put_batch(out_, generation_, no_thread, trace_now(), batch_);
+    if (batch_.size() > 1) put_batch(out_, generation_, no_thread, 1, batch_);
     batch_.resize(1);
   }
   std::string& out_;
@@ -205,18 +204,16 @@ void write_stacks(std::string& out, uint32_t generation, string_table& texts) {
   }
 }
 
-void write_clock(std::string& out, uint32_t generation) {
+void write_clock(std::string& out, const trace_generation& of) {
   std::string entry(1, static_cast<char>(sync));
   entry += static_cast<char>(frequency);
-  put(entry, trace_frequency);
-  const int64_t mono = os::monotonic_ns();
-  const int64_t wall = os::realtime_ns();
+  put(entry, of.frequency);
   entry += static_cast<char>(clock_snapshot);
   put(entry, 0);
-  put(entry, static_cast<uint64_t>(mono));
-  put(entry, static_cast<uint64_t>(wall / 1'000'000'000));
-  put(entry, static_cast<uint64_t>(wall % 1'000'000'000));
-  put_batch(out, generation, no_thread, static_cast<uint64_t>(mono) / 64, entry);
+  put(entry, static_cast<uint64_t>(of.mono_ns));
+  put(entry, static_cast<uint64_t>(of.wall_ns / 1'000'000'000));
+  put(entry, static_cast<uint64_t>(of.wall_ns % 1'000'000'000));
+  put_batch(out, of.number, no_thread, of.time, entry);
 }
 
 }  // namespace
@@ -228,7 +225,7 @@ std::string trace_generation_bytes(const trace_generation& of) {
   for (const trace_buffer* batch = of.batches; batch != nullptr; batch = batch->next)
     put_batch(out, of.number, batch->thread, batch->base,
               {reinterpret_cast<const char*>(batch->bytes), batch->used});
-  write_clock(out, of.number);
+  write_clock(out, of);
   string_table texts(of.number);
   write_stacks(out, of.number, texts);
   texts.write(out, of.number);

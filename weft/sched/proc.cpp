@@ -291,11 +291,13 @@ namespace {
 /// Somebody watches: the time is exact, and told afterwards.
 __attribute__((noinline)) void park_watched(park_commit commit, void* argument, wait_reason why,
                                             const void* on) noexcept {
-  if ((probes.now() & probe_trace) != 0) trace_park(current(), why);
-  const int64_t since = os::monotonic_ns();
+  const uint32_t watched = probes.now();
+  if ((watched & probe_trace) != 0) trace_park(current(), why);
+  const bool timed = (watched & (probe_block | probe_mutex)) != 0;
+  const int64_t since = timed ? os::monotonic_ns() : sched.coarse_now.load(relaxed);
   park_since(since, commit, argument, why, on);
   const auto tell = probe_calls.blocked.load(acquire);
-  if ((probes.now() & probe_block) != 0 && tell != nullptr && !this_machine()->sim)
+  if (timed && (probes.now() & probe_block) != 0 && tell != nullptr && !this_machine()->sim)
     tell(why, os::monotonic_ns() - since);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "weft/base/arch/ticks.hpp"
 #include "weft/base/panic.hpp"
 #include "weft/heap/internal/recorded_stack.hpp"
 #include "weft/heap/stats.hpp"
@@ -100,7 +101,44 @@ std::string_view trace_reason_text(wait_reason why) noexcept {
   }
 }
 
-uint64_t trace_now() noexcept { return static_cast<uint64_t>(os::monotonic_ns()) / 64; }
+namespace {
+
+// What one unit of time is. Events come a hundred nanoseconds apart at the least, and a distance of
+// up to 127 units takes one byte.
+constexpr unsigned tick_shift = 5;
+constexpr int64_t unit_ns = 64;
+
+bool by_ticks = false;
+uint64_t begun_ticks = 0;
+int64_t begun_ns = 0;
+
+void begin_time() noexcept {
+  by_ticks = os::ticks_are_time();
+  begun_ticks = arch::ticks();
+  begun_ns = os::monotonic_ns();
+}
+
+/// The ticks' rate is measured from the beginning of the trace, so its error shrinks as their
+/// number grows: what is wrong about the present stays within some 100 ns.
+void set_clock(trace_generation& of) noexcept {
+  of.mono_ns = os::monotonic_ns();
+  of.time = trace_now();
+  of.wall_ns = os::realtime_ns();
+  of.frequency = 1'000'000'000 / unit_ns;
+  const int64_t passed = of.mono_ns - begun_ns;
+  if (by_ticks && passed > 0)
+    of.frequency = static_cast<uint64_t>(
+        static_cast<double>(of.time) * 1e9 / static_cast<double>(passed) + 0.5);
+  if (of.frequency == 0) of.frequency = 1;
+}
+
+}  // namespace
+
+uint64_t trace_now() noexcept {
+  // From 1: a reader takes 0 for no time.
+  if (by_ticks) return ((arch::ticks() - begun_ticks) >> tick_shift) + 1;
+  return static_cast<uint64_t>(os::monotonic_ns() - begun_ns) / unit_ns + 1;
+}
 
 uint32_t trace_generation_now() noexcept { return trace_generation_number.load(relaxed); }
 
@@ -137,8 +175,8 @@ void trace_window::put_list(trace_event type, const uint64_t* arguments, size_t 
   const uint64_t now = trace_now();
   // A machine of a thread that has ended is another thread's now.
   const auto thread = static_cast<uint64_t>(mp_->tid);
-  if (slot != nullptr && (slot->used + event_bytes_max > trace_buffer::bytes_max ||
-                          slot->thread != thread)) {
+  if (slot != nullptr &&
+      (slot->used + event_bytes_max > trace_buffer::bytes_max || slot->thread != thread)) {
     put_full(slot, generation_);
     slot = nullptr;
   }
@@ -217,6 +255,7 @@ trace_generation collect(uint32_t generation) noexcept {
   trace_generation out;
   out.number = generation;
   if (generation == 0) return out;
+  set_clock(out);
   for (machine* mp = sched.all_machines.load(acquire); mp != nullptr; mp = mp->all_link) {
     trace_buffer*& slot = mp->trace_buffers[generation & 1];
     if (slot != nullptr) put_full(slot, generation);
@@ -309,6 +348,7 @@ bool trace_advance(trace_step step, trace_generation& finished) noexcept {
   if (!trace_prepare_entries()) return false;
   if (!stop_the_world(true)) return false;
   const uint32_t before = trace_generation_number.load(relaxed);
+  if (step == trace_step::first) begin_time();
   if (step == trace_step::first) trace_first_generation.store(last_generation + 1, relaxed);
   if (step == trace_step::last) {
     trace_generation_number.store(0, relaxed);

@@ -23,6 +23,9 @@ int futex_wake(atomic<uint32_t>& word, int count) noexcept;
 int64_t monotonic_ns() noexcept;
 /// CLOCK_REALTIME in nanoseconds since the epoch.
 int64_t realtime_ns() noexcept;
+/// Whether arch::ticks() is a clock that all CPUs agree on: the kernel keeps its own time by it.
+/// Reads /sys.
+bool ticks_are_time() noexcept;
 
 // --- threads -----------------------------------------------------------------------------------
 /// Starts a detached thread named `name` (15 characters shown) with a stack of `stack_bytes`.

@@ -77,8 +77,8 @@ inline constexpr uint64_t trace_stopped_by_preemption = 101;
 inline constexpr uint64_t trace_strings_free = 128;
 [[nodiscard]] std::string_view trace_reason_text(wait_reason why) noexcept;
 
-/// Units of a trace's time a second: nanoseconds of the monotonic clock by 64, as Go on Linux.
-inline constexpr uint64_t trace_frequency = 15'625'000;
+/// Time of a trace, from its beginning: the CPU's ticks by 32, which is some 10 ns, where all CPUs
+/// agree on them, else nanoseconds by 64, as Go.
 [[nodiscard]] uint64_t trace_now() noexcept;
 
 /// A batch: events of one thread in one generation.
@@ -96,6 +96,11 @@ struct trace_buffer {
 struct trace_generation {
   uint32_t number = 0;
   trace_buffer* batches = nullptr;  // those of one thread in their order
+  uint64_t frequency = 0;           // units of time a second
+  // One moment by three clocks.
+  uint64_t time = 0;
+  int64_t mono_ns = 0;
+  int64_t wall_ns = 0;
   uint64_t lost = 0;                // events for which there was no memory
 };
 void trace_free(trace_buffer* batches) noexcept;
