@@ -80,7 +80,9 @@ std::vector<control_socket> control_sockets() {
       if (pid != 0 && is_socket(path)) out.push_back({pid, std::move(path)});
     }
   }
-  std::ranges::stable_sort(out, {}, &control_socket::pid);
+  std::ranges::sort(out, [](const control_socket& a, const control_socket& b) {
+    return a.pid != b.pid ? a.pid < b.pid : a.path < b.path;
+  });
   return out;
 }
 

@@ -194,6 +194,7 @@ bool trace_reader::read_events(const batch& b, trace_generation& out) {
     if (!varint(b.end, later)) return false;
     ticks += later;
     traced& made = out.events.emplace_back();
+    made.order = static_cast<uint32_t>(out.events.size());
     made.ns = ns_of(ticks);
     made.thread = b.thread;
     made.what = static_cast<trace_event>(kind);
@@ -233,18 +234,19 @@ weft::result<bool> trace_reader::next(trace_generation& out) {
     const auto kind = static_cast<unsigned char>(file_[b.begin]);
     return kind == sync_section || kind == strings_section ? 0 : kind == stacks_section ? 1 : 2;
   };
-  std::ranges::stable_sort(batches, {}, rank);
-  for (const batch& b : batches) {
-    if (rank(b) == 2 && !synced_) break;
-    if (!read_table(b, out)) return bad();
-  }
+  for (int kind = 0; kind < 3 && (kind < 2 || synced_); ++kind)
+    for (const batch& b : batches)
+      if (rank(b) == kind && !read_table(b, out)) return bad();
   at_ = end;
   if (!synced_) {
     (void)fail("a generation without a clock");
     return bad();
   }
-  std::ranges::stable_sort(out.events, {}, &traced::ns);
-  std::ranges::stable_sort(out.samples, {}, &cpu_sample::ns);
+  // Those of one thread and time stay in their order.
+  std::ranges::sort(out.events, [](const traced& a, const traced& b) {
+    return a.ns != b.ns ? a.ns < b.ns : a.order < b.order;
+  });
+  std::ranges::sort(out.samples, {}, &cpu_sample::ns);
   if (!out.events.empty()) {
     out.begin_ns = out.events.front().ns;
     out.end_ns = out.events.back().ns;

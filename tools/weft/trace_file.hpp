@@ -56,6 +56,7 @@ inline constexpr uint64_t no_thread = ~uint64_t{0};
 struct traced {
   int64_t ns = 0;
   uint64_t thread = 0;
+  uint32_t order = 0;  // in the file
   trace_event what{};
   std::array<uint64_t, 4> arguments{};
 };
