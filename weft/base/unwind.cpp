@@ -122,6 +122,27 @@ bool step_over_bad_call(unwind_frame& frame, stack_bounds stack) noexcept {
   return true;
 }
 
+/// Code without a table may be a stub of the linker (mold writes none for its PLT), which has no
+/// frame either: then a return address lies where its call has left it, and shows by that call.
+bool step_out_of_stub(unwind_frame& frame, stack_bounds stack) noexcept {
+#if defined(__x86_64__)
+  uintptr_t pc = 0;
+  cfi_row row;
+  if (!stack_word(stack, frame.sp(), pc) || cfi_find(pc - 1, row) != cfi_result::found)
+    return false;
+  // call rel32 (E8), or call through a register or memory (FF /2) of two to seven bytes.
+  const auto* end = reinterpret_cast<const unsigned char*>(pc);
+  bool is_call = end[-5] == 0xE8;
+  for (int bytes = 2; bytes <= 7; ++bytes)
+    is_call = is_call || (end[-bytes] == 0xFF && (end[1 - bytes] >> 3 & 7) == 2);
+  return is_call && step_over_bad_call(frame, stack);
+#else
+  (void)frame;
+  (void)stack;
+  return false;
+#endif
+}
+
 }  // namespace
 
 const char* unwind_register_name(unsigned n) noexcept {
@@ -190,7 +211,8 @@ bool unwind_step(unwind_frame& frame, stack_bounds stack) noexcept {
       if (!step_by_row(frame, stack, row) && !step_by_frame_pointer(frame, stack)) return false;
       break;
     case cfi_result::no_table:
-      if (!step_by_frame_pointer(frame, stack)) return false;
+      if (!(first && step_out_of_stub(frame, stack)) && !step_by_frame_pointer(frame, stack))
+        return false;
       break;
     case cfi_result::no_code:
       // Code without a file (generated at run time) keeps frame pointers, if anything.
