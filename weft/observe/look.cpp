@@ -10,6 +10,8 @@ namespace weft::rt {
 
 namespace {
 
+constexpr size_t looked_frames_max = 128;  // as Go's profstackdepth
+
 const machine* machine_that_runs(const goroutine* gp) noexcept {
   for (const machine* mp = sched.all_machines.load(acquire); mp != nullptr; mp = mp->all_link)
     if (mp->cur.load(relaxed) == gp) return mp;
@@ -38,9 +40,12 @@ bool look_at(const goroutine* gp, bool system, seen_goroutine& out) {
     if (const machine* mp = machine_that_runs(gp); mp != nullptr) ask_thread(*mp, g.stack, out.pcs);
     return true;
   }
-  if (!collect_parked(g, out.trace)) return true;
-  const size_t shown = out.trace.count < stack_trace::half ? out.trace.count : stack_trace::half;
-  for (size_t n = 0; n < shown; ++n) out.pcs.push_back(out.trace.at(n).pc);
+  unwind_frame start;
+  const parked_place where = find_parked(g, start);
+  if (where == parked_place::not_begun) out.pcs.push_back(g.entry);
+  if (where != parked_place::frame) return true;
+  out.pcs.resize(looked_frames_max);
+  out.pcs.resize(unwind_quick(start, g.stack, out.pcs.data(), looked_frames_max));
   return true;
 }
 

@@ -228,34 +228,39 @@ void collect_trace(const unwind_frame& start, stack_bounds stack, stack_trace& t
   }
 }
 
-bool collect_parked(const goroutine_snapshot& g, stack_trace& trace) noexcept {
-  if ((g.flags & flag_unborn) != 0 && g.entry != 0) {
-    // It has no stack yet: show what will run.
-    trace.count = 1;
-    trace.inner[0] = {g.entry, 0, 0, true};
-    return true;
-  }
+parked_place find_parked(const goroutine_snapshot& g, unwind_frame& start) noexcept {
+  if ((g.flags & flag_unborn) != 0 && g.entry != 0) return parked_place::not_begun;
   if (g.stack.lo == 0 || g.sp % 8 != 0 || g.sp < g.stack.lo ||
       g.sp > g.stack.hi - sizeof(arch::saved_frame))
-    return false;
+    return parked_place::unknown;
   // A goroutine may run on while it is read: what was its frame is then anything, also what a
   // sanitizer holds to be out of bounds.
   uintptr_t words[sizeof(arch::saved_frame) / sizeof(uintptr_t)] = {};
   for (size_t i = 0; i < std::size(words); ++i)
-    if (!stack_word(g.stack, g.sp + i * sizeof(uintptr_t), words[i])) return false;
+    if (!stack_word(g.stack, g.sp + i * sizeof(uintptr_t), words[i])) return parked_place::unknown;
   arch::saved_frame saved{};
   std::memcpy(&saved, words, sizeof saved);
   const bool fresh = saved.pc == reinterpret_cast<uintptr_t>(&weft_goroutine_entry);
   const uintptr_t sp = g.sp + (fresh ? sizeof saved : arch::saved_frame_skip);
-  unwind_frame start = unwind_frame_at(saved.pc, sp, saved.fp);
-  if (fresh && g.entry != 0) {
-    // Nothing has run yet: show what will. An address after the first instruction, for symbols.
-    trace.count = 1;
-    trace.inner[0] = {g.entry, sp, sp, true};
-    return true;
+  start = unwind_frame_at(saved.pc, sp, saved.fp);
+  return fresh && g.entry != 0 ? parked_place::not_begun : parked_place::frame;
+}
+
+bool collect_parked(const goroutine_snapshot& g, stack_trace& trace) noexcept {
+  unwind_frame start;
+  switch (find_parked(g, start)) {
+    case parked_place::unknown:
+      return false;
+    case parked_place::not_begun:
+      // Nothing has run yet: show what will.
+      trace.count = 1;
+      trace.inner[0] = {g.entry, start.sp(), start.sp(), true};
+      return true;
+    case parked_place::frame:
+      collect_trace(start, g.stack, trace);
+      return true;
   }
-  collect_trace(start, g.stack, trace);
-  return true;
+  return false;
 }
 
 bool collect_other(const goroutine_snapshot& g, stack_trace& trace) noexcept {

@@ -18,7 +18,6 @@ struct seen_goroutine {
   std::vector<uintptr_t> pcs;
   /// Lives until end_reading_labels(), between which and begin_reading_labels() this is called.
   const label_set* labels = nullptr;
-  stack_trace trace;
 };
 
 /// False: there is none in this cell, or it is the runtime's own and `system` is not asked for. A

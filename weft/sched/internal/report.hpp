@@ -68,6 +68,13 @@ struct stack_trace {
   [[nodiscard]] uint64_t hash() const noexcept;
 };
 void collect_trace(const unwind_frame& start, stack_bounds stack, stack_trace& trace) noexcept;
+/// Where a goroutine that does not run goes on.
+enum class parked_place : uint8_t {
+  unknown,    // it has no stack that can be read
+  not_begun,  // at its entry
+  frame,
+};
+[[nodiscard]] parked_place find_parked(const goroutine_snapshot& g, unwind_frame& start) noexcept;
 /// The trace of a goroutine that does not run. False: it has no readable stack.
 [[nodiscard]] bool collect_parked(const goroutine_snapshot& g, stack_trace& trace) noexcept;
 /// The trace of any goroutine but the one that reports: as captured, or as it is parked.
