@@ -127,7 +127,7 @@ struct frame {
 
 /// By name, or by file: inlined functions often have no namespace in their name.
 bool is_runtime(const rt::symbol_line& line) {
-  if (rt::is_runtime_function(line.function)) return true;
+  if (rt::is_runtime_line(line)) return true;
   constexpr std::string_view folders[] = {"/weft/base/", "/weft/heap/", "/weft/sched/",
                                           "/weft/sync/internal/"};
   return std::ranges::any_of(folders, [&](std::string_view folder) {
@@ -141,7 +141,7 @@ std::vector<frame> frames_of(const listing& l, const goroutine_group& g) {
   std::vector<frame> all;
   for (size_t n = 0; n < g.pcs.size(); ++n) {
     for (const rt::symbol_line& line : l.names.at(address_of(g, n)).lines) {
-      if (rt::is_goroutine_entry(line.function)) continue;
+      if (rt::is_goroutine_entry(line)) continue;
       const std::string_view name = line.function;
       all.push_back({name.empty() ? "?" : name, line.file, line.line, is_runtime(line)});
     }

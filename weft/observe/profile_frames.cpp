@@ -32,7 +32,7 @@ const symbol& pseudo_symbol(uintptr_t pc) {
 
 bool all_runtime(const shown_frame& frame) {
   return !frame.is_pseudo() && std::ranges::all_of(frame.names->lines, [](const symbol_line& line) {
-    return is_runtime_function(line.function);
+    return is_runtime_line(line);
   });
 }
 
@@ -74,7 +74,7 @@ std::vector<shown_frame> profile_frames::of(const profile_stack& stack) const {
   while (!frames.empty()) {
     shown_frame& last = frames.back();
     size_t kept = last.lines;
-    while (kept > 0 && is_goroutine_entry(last.names->lines[kept - 1].function)) --kept;
+    while (kept > 0 && is_goroutine_entry(last.names->lines[kept - 1])) --kept;
     if (kept == last.lines || (kept == 0 && frames.size() == 1)) break;
     if (kept != 0) {
       last.lines = kept;

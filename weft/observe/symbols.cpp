@@ -12,9 +12,10 @@ namespace weft::rt {
 namespace {
 
 std::string_view without_arguments(std::string_view function) noexcept {
-  for (const std::string_view end : {std::string_view("(...)"), std::string_view("()")})
-    if (function.ends_with(end)) return function.substr(0, function.size() - end.size());
-  return function;
+  if (function.ends_with("(...)")) return function.substr(0, function.size() - 5);
+  // Inlined calls may have bare names, without arguments: operator() is one.
+  const bool bare = function == "operator()" || function.ends_with("::operator()");
+  return !bare && function.ends_with("()") ? function.substr(0, function.size() - 2) : function;
 }
 
 struct batch {
@@ -62,31 +63,43 @@ void symbol_table::look_up(std::span<const uintptr_t> addresses) {
   if (all.failed) std::rethrow_exception(all.failed);
 }
 
-bool is_goroutine_entry(std::string_view function) noexcept {
+namespace {
+
+/// A call without a qualified name that was inlined from one of Weft's own files.
+bool is_bare_call_of_ours(const symbol_line& line) noexcept {
+  if (!line.inlined || line.function.find("::") != std::string::npos) return false;
+  for (const std::string_view folder : {"/weft/base/", "/weft/sched/", "/weft/sync/"})
+    if (line.file.find(folder) != std::string::npos) return true;
+  return false;
+}
+
+}  // namespace
+
+bool is_goroutine_entry(const symbol_line& line) noexcept {
   constexpr std::string_view beginnings[] = {
       "weft_goroutine_",
       "weft::rt::run_closure",
       "weft::rt::heap_closure",
       "weft::rt::task_",
-      "weft::rt::spawned",
-      "weft::rt::machine_main",
-      "weft::rt::run_main",
+      "weft::rt::spawn_task",
       "weft::rt::(anonymous namespace)::main_entry",
+      "weft::rt::run_main",
       "weft::run<",
+      "weft::wait_group::go<",
+      "weft::group::go<",
       "std::invoke",
       "std::__invoke",
-      "void std::__invoke",
       "weft::rt::callable",
-      "weft::rt::run_watcher",
-      "weft::rt::start_routine",
+      "weft::rt::(anonymous namespace)::run_watcher",
   };
   for (const std::string_view beginning : beginnings)
-    if (function.starts_with(beginning)) return true;
-  return false;
+    if (line.function.starts_with(beginning)) return true;
+  return is_bare_call_of_ours(line);
 }
 
-bool is_runtime_function(std::string_view function) noexcept {
-  return function.starts_with("weft::rt::") || function.starts_with("weft_goroutine_");
+bool is_runtime_line(const symbol_line& line) noexcept {
+  return line.function.starts_with("weft::rt::") || line.function.starts_with("weft_goroutine_") ||
+         is_bare_call_of_ours(line);
 }
 
 }  // namespace weft::rt

@@ -110,6 +110,7 @@ struct frame {
   std::string_view function;
   std::string_view file;
   int line;
+  bool of_runtime;
 };
 
 /// Argument number `wanted` of the template that begins `name`; empty: there is none.
@@ -167,11 +168,10 @@ std::vector<frame> frames_of(const recorded_stack& stack, const symbol_table& sy
     // A reader keeps one frame for each pc: inlined calls get some of their own.
     for (size_t i = 0; i < names.lines.size(); ++i)
       all.push_back({address | (names.lines.size() - 1 - i) << 56, names.lines[i].function,
-                     names.lines[i].file, names.lines[i].line});
+                     names.lines[i].file, names.lines[i].line, is_runtime_line(names.lines[i])});
   }
   while (!all.empty() && all.back().function.starts_with("weft_goroutine_")) all.pop_back();
-  const auto first =
-      std::ranges::find_if_not(all, [](const frame& f) { return is_runtime_function(f.function); });
+  const auto first = std::ranges::find_if_not(all, [](const frame& f) { return f.of_runtime; });
   if (first != all.end()) all.erase(all.begin(), first);
   if (all.size() > frames_max) all.erase(all.begin() + frames_max - 1, all.end() - 1);
   if (!all.empty()) all.back().function = goroutine_name(all.back().function);

@@ -24,11 +24,11 @@ struct symbol {
   uintptr_t offset = 0;  // from the physical function's first byte
 };
 
-/// Whether a function is Weft's way to a goroutine's own first function: `what goroutines begin
-/// with`, nothing that users know.
-[[nodiscard]] bool is_goroutine_entry(std::string_view function) noexcept;
+/// Whether a call is a part of Weft's way to a goroutine's own first function, which users need not
+/// know.
+[[nodiscard]] bool is_goroutine_entry(const symbol_line& line) noexcept;
 /// Whether it is a part of the runtime, which Go's text profiles hide above users' frames.
-[[nodiscard]] bool is_runtime_function(std::string_view function) noexcept;
+[[nodiscard]] bool is_runtime_line(const symbol_line& line) noexcept;
 
 class symbol_table {
  public:
