@@ -39,12 +39,17 @@ struct traced_task {
   uint64_t track = 0;
 };
 
+// Of the stack of each event: who is there knows the rest, and a trace has millions of them.
+constexpr size_t note_frames_max = 4;
+
 std::string stack_text(const std::vector<trace_frame>& frames) {
   std::string out;
-  for (const trace_frame& f : frames) {
-    if (!out.empty()) out += "\n";
+  for (size_t i = 0; i < std::min(frames.size(), note_frames_max); ++i) {
+    const trace_frame& f = frames[i];
+    if (i != 0) out += "\n";
     out += f.function;
-    if (!f.file.empty()) out += " " + std::string(f.file) + ":" + std::to_string(f.line);
+    const std::string_view file = f.file.substr(f.file.rfind('/') + 1);
+    if (!file.empty()) out += " " + std::string(file) + ":" + std::to_string(f.line);
   }
   return out;
 }
