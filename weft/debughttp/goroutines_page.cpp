@@ -2,9 +2,11 @@
 // /debug/goroutines: all goroutines by what they do, the largest groups first; filters.
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -105,8 +107,8 @@ listing list(const filter& f) {
     out.groups.push_back(std::move(g));
   }
   out.groups_found = out.groups.size();
-  std::ranges::stable_sort(out.groups, [](const goroutine_group& a, const goroutine_group& b) {
-    return a.count != b.count ? a.count > b.count : a.oldest_ns > b.oldest_ns;
+  std::ranges::sort(out.groups, std::greater<>(), [](const goroutine_group& g) {
+    return std::tuple(g.count, g.oldest_ns, g.ids.empty() ? 0 : g.ids.front());
   });
   if (out.groups.size() > f.limit) out.groups.resize(f.limit);
   std::vector<uintptr_t> addresses;
