@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The door with curl and Go's pprof as clients. Usage: door_test.py PROGRAM [TEST...]."""
+"""The door with curl and Go's pprof as clients. Usage: door_test.py PROGRAM WITHOUT [TEST...]."""
 import json
 import os
 import pathlib
@@ -15,6 +15,7 @@ import tempfile
 import unittest
 
 PROGRAM = None
+WITHOUT = None  # the same without the layer
 
 
 class Running:
@@ -84,6 +85,20 @@ class Place(unittest.TestCase):
         with Running(WEFT_DEBUG_ADDR="off") as p:
             self.assertFalse(os.path.exists(p.socket))
             self.assertEqual(p.end(), (0, ""))
+
+    def test_an_address_wants_the_layer(self):
+        why = "nothing in this program listens there; link weft::debughttp\n"
+        for words, status, text in (
+                ([], 2, f'weft: WEFT_DEBUG_ADDR="unix:/tmp/door": {why}'),
+                (["options", "127.0.0.1:1"], 3,
+                 f'weft::run: options.debug_addr is "127.0.0.1:1": {why}')):
+            got = subprocess.run([WITHOUT, *words], stdin=subprocess.DEVNULL, text=True,
+                                 capture_output=True, check=False,
+                                 env={**os.environ, "WEFT_DEBUG_ADDR": "unix:/tmp/door"})
+            self.assertEqual((got.returncode, got.stdout + got.stderr), (status, text))
+        got = subprocess.run([WITHOUT], stdin=subprocess.DEVNULL, text=True, capture_output=True,
+                             check=False, env={**os.environ, "WEFT_DEBUG_ADDR": "off"})
+        self.assertEqual((got.returncode, got.stdout), (0, "ready\n"))
 
     def test_named_socket(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -568,6 +583,7 @@ class GoTools(unittest.TestCase):
 
 if __name__ == "__main__":
     PROGRAM = sys.argv.pop(1)
+    WITHOUT = sys.argv.pop(1)
     if shutil.which("curl") is None:
         print("no curl")
         sys.exit(77)
