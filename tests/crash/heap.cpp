@@ -109,3 +109,30 @@ CASE(heap_sampled_overrun) {
   END;
   return 0;
 }
+
+#if defined(__x86_64__)
+// --- faults whose owner is named -----------------------------------------------------------------
+
+struct callback {
+  void (*call)();
+  void* argument[7];
+};
+FRAME void call_it(void* function) {
+  reinterpret_cast<void (*)()>(function)();  // @heap_call_it
+  END;
+}
+CASE(heap_call_freed) {
+  auto* object = static_cast<callback*>(heap_allocate(sizeof(callback)));
+  heap_free(object);
+  call_it(&object->argument[2]);  // @heap_call_freed
+  END;
+  return 0;
+}
+CASE(wild_pointer) {
+  // As words of a freed object look: no memory has such an address.
+  volatile char* volatile nowhere = reinterpret_cast<char*>(0x5555aaaa5555aaaa);
+  *nowhere = 1;  // @wild_pointer
+  END;
+  return 0;
+}
+#endif

@@ -20,6 +20,7 @@
 #include "weft/base/os/os.hpp"
 #include "weft/base/panic.hpp"
 #include "weft/heap/internal/stack.hpp"
+#include "weft/heap/internal/whose.hpp"
 #include "weft/sched/internal/report.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
@@ -113,6 +114,34 @@ bool is_near(uintptr_t address, uintptr_t sp) noexcept {
   return address - (sp - overflow_reach_bytes) < 2 * overflow_reach_bytes;
 }
 
+/// A line about whose memory it is, if that is known.
+void print_owner(report_writer& out, const siginfo_t& info) noexcept {
+  const auto address = reinterpret_cast<uintptr_t>(info.si_addr);
+  // x86-64: an address that no memory can have faults without being told.
+  if (info.si_code == SI_KERNEL && address == 0) {
+    out.put(
+        "runtime: the address is none that memory can have: a pointer was overwritten, or read ");
+    out.put("from freed memory\n");
+    return;
+  }
+  stack_slot slot;
+  if (stack_find(address, slot)) {
+    out.put("runtime: ").put_hex(address).put(" lies in a goroutine's stack [").put_hex(slot.lo);
+    out.put(", ").put_hex(slot.hi).put(")\n");
+    return;
+  }
+  const heap_owner owner = whose(address);
+  if (owner.place == heap_place::outside) return;
+  out.put("runtime: ").put_hex(address);
+  if (owner.place == heap_place::free_pages) {
+    out.put(" lies in free pages of the heap\n");
+    return;
+  }
+  out.put(" lies ").put_unsigned(address - owner.base).put(" bytes inside ");
+  out.put(owner.place == heap_place::free_object ? "a freed object of " : "an object of ");
+  out.put_unsigned(owner.bytes).put(" bytes of the heap\n");
+}
+
 /// The text above the goroutines, and whether it is an error that shows all of them.
 enum class story : uint8_t { panic, fatal, bare };
 
@@ -148,7 +177,9 @@ story tell(report_writer& out, const handled_signal& s, const siginfo_t& info,
     return story::panic;
   }
   if (fault && info.si_code > 0) {
-    out.put("unexpected fault address ").put_hex(address).put("\nfatal error: fault\n");
+    out.put("unexpected fault address ").put_hex(address).put('\n');
+    print_owner(out, info);
+    out.put("fatal error: fault\n");
     print_signal(out, s, info, frame.pc);
     return story::fatal;
   }

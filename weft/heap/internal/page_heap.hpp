@@ -67,9 +67,9 @@ struct page_heap_stats {
 
 /// Memory for caches and records: never given back. Null when there is none.
 void* metadata_take(size_t bytes) noexcept;
-/// Whether it came from metadata_take().
 /// Which 64 bytes of the metadata it begins at.
 [[nodiscard]] uint64_t metadata_number(const void* address) noexcept;
+/// Whether it came from metadata_take().
 [[nodiscard]] bool is_metadata(const void* address) noexcept;
 
 /// Spans 1 to span_count() - 1 of arena.spans were used at some time.
