@@ -119,6 +119,30 @@ void left_behind_at_exit() {
   weft::go([held = std::make_unique<int>(1)] { ++*held; });  // not begun when the process ends
 }
 
+/// Made before all static objects, so its destructor comes after theirs.
+struct waiter {
+  bool waits = false;
+  ~waiter() {
+    if (waits) ::usleep(50'000);  // another thread goes on meanwhile, which is the subject
+  }
+};
+[[gnu::init_priority(101)]] waiter first;
+
+/// Sentinels are static objects, and a goroutine that was left behind still uses them while their
+/// destructors run.
+void errors_at_exit() {
+  weft::go([] {
+    weft::blocking([] {
+      for (;;) {
+        const weft::error copy = weft::net::closed;
+        if (copy.message().empty()) std::abort();
+      }
+    });
+  });
+  for (int i = 0; i < 10; ++i) weft::yield();
+  first.waits = true;
+}
+
 /// A parked goroutine hides no leak of others, nor does one that has ended.
 void leak_beside_goroutines_left_behind() {
   left_behind_at_exit();
@@ -153,6 +177,7 @@ constexpr bug bugs[] = {
     {"leak_after_a_throw", leak_after_a_throw},
     {"leak_beside_goroutines_left_behind", leak_beside_goroutines_left_behind},
     {"left_behind_at_exit", left_behind_at_exit},
+    {"errors_at_exit", errors_at_exit},
     {"clean", clean},
 };
 

@@ -15,9 +15,22 @@ struct error::node {
   error cause;
   const void* payload_type = nullptr;
   std::shared_ptr<const void> payload;
+  /// Made while static objects were made: see below.
+  bool lasts = static_objects_are_made.load(rt::relaxed) != 0;
   /// Errors that refer to it.
   mutable rt::atomic<uint32_t> refs{1};
+
+  /// 1 until the runtime is used. Sentinels are static objects; their destructors run at the end of
+  /// the process, while goroutines that were left behind may still return one. So an error that was
+  /// made before is never freed after.
+  static constinit rt::atomic<uint32_t> static_objects_are_made;
 };
+
+constinit rt::atomic<uint32_t> error::node::static_objects_are_made{1};
+
+namespace rt {
+void static_errors_last() noexcept { error::node::static_objects_are_made.store(0, relaxed); }
+}  // namespace rt
 
 void error::retain(const node& n) noexcept { n.refs.fetch_add(1, rt::relaxed); }
 
@@ -25,6 +38,7 @@ void error::release(const node* n) noexcept {
   rt::race_release(n);
   // acq_rel: the last one destroys what the others read; partner: the other releases.
   if (n->refs.fetch_sub(1, rt::acq_rel) != 1) return;
+  if (n->lasts && node::static_objects_are_made.load(rt::relaxed) == 0) return;
   rt::race_acquire(n);
   delete n;
 }

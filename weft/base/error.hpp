@@ -85,6 +85,12 @@ error error::with(T value) const {
   return attach(type_key<T>(), std::make_shared<const T>(std::move(value)));
 }
 
+namespace rt {
+/// From here on errors that exist are never freed: sentinels outlive the destructors of static
+/// objects, at the end of a process that goroutines are left behind in. The start of the runtime.
+void static_errors_last() noexcept;
+}  // namespace rt
+
 /// A T, or why there is none.
 template <class T>
 using result = std::expected<T, error>;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "weft/base/error.hpp"
 #include "weft/base/panic.hpp"
 #include "weft/base/race.hpp"
 #include "weft/base/settings.hpp"
@@ -153,7 +154,10 @@ void register_debug_door(const debug_door& door) noexcept { registered_door = &d
 
 void initialize_runtime(bool with_monitor) {
   kept_lock_scope hold(init_lock);
-  if (!initialized) initialize_scheduler();
+  if (!initialized) {
+    static_errors_last();
+    initialize_scheduler();
+  }
   initialized = true;
   if (with_monitor && !monitor_started) {
     start_sysmon();
