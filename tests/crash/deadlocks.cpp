@@ -98,6 +98,12 @@ CASE(deadlock_after_blocking) {
   END;
   return 0;
 }
+CASE(deadlock_while_profiling) {
+  if (!weft::prof::start_cpu() || !weft::prof::start_wall()) return 1;
+  wait_for_ever();  // @deadlock_while_profiling
+  END;
+  return 0;
+}
 CASE(deadlock_after_stranger) {
   std::thread([] { ::usleep(50'000); }).detach();  // might have called Weft until it ended
   wait_for_ever();                                 // @deadlock_after_stranger

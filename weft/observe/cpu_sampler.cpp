@@ -18,6 +18,7 @@
 #include "weft/sched/internal/label_set.hpp"
 #include "weft/sched/internal/machine.hpp"
 #include "weft/sched/internal/probes.hpp"
+#include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/internal/section.hpp"
 #include "weft/sync/mutex.hpp"
 
@@ -276,6 +277,8 @@ result<void> sampler::start(int rate_hz) {
     end_reading_labels();
     return fail(system_error("no thread", error));
   }
+  // It wakes nobody: a deadlock is one while it looks on.
+  sched.quiet_threads.fetch_add(1, relaxed);
   on_ = true;
   return {};
 }
@@ -287,6 +290,7 @@ result<cpu_samples> sampler::stop() {
   asked_.store(stop_now, release);
   os::futex_wake(asked_, 1);
   while (ended_.load(acquire) == 0) os::futex_wait(ended_, 0, -1);
+  sched.quiet_threads.fetch_sub(1, relaxed);
   on_ = false;
   result_.duration_ns = os::monotonic_ns() - begun_mono_ns_;
   result_.cpu_ns = os::process_cpu_ns() - begun_cpu_ns_;

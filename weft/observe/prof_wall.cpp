@@ -100,6 +100,8 @@ result<void> wall_sampler::start(const prof::wall_options& how) {
     end_reading_labels();
     return fail(error(std::error_code(number, std::generic_category()), "prof: no thread"));
   }
+  // It wakes nobody: a deadlock is one while it looks on.
+  sched.quiet_threads.fetch_add(1, relaxed);
   on_ = true;
   return {};
 }
@@ -170,6 +172,7 @@ result<prof::cpu_summary> wall_sampler::stop(prof::sink to, prof::form form) {
   stop_asked_.store(1, release);
   os::futex_wake(stop_asked_, 1);
   while (ended_.load(acquire) == 0) os::futex_wait(ended_, 0, -1);
+  sched.quiet_threads.fetch_sub(1, relaxed);
   on_ = false;
   const profile p = make_profile();
   sums_.clear();
