@@ -21,6 +21,7 @@ EXPECTED = {
     "tasks": ["request", "query", "subtask", "number"],
     "long": ["sync", "Syscall"],
     "restarts": [],
+    "samples": ["StackSample"],
 }
 NAMES = {
     "ping_pong": ["main", "(anonymous namespace)::ping_pong()::{lambda()#1}"],

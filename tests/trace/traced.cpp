@@ -187,6 +187,7 @@ int main(int argc, char** argv) {
       all.wait();
       return 0;
     }
+    if (which == "samples") must(prof::start_cpu({.rate_hz = 1000}));
     must(trace::start(to));
     if (which == "ping_pong")
       ping_pong();
@@ -196,7 +197,10 @@ int main(int argc, char** argv) {
       sockets();
     else if (which == "tasks")
       tasks();
-    else if (which == "long")
+    else if (which == "samples") {
+      for (int i = 0; i < 3; ++i) everything(), spin(100ms);
+      if (!prof::stop_cpu([](std::string_view) {})) return 1;
+    } else if (which == "long")
       long_run();
     else
       return 2;

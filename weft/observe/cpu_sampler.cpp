@@ -20,6 +20,7 @@
 #include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 #include "weft/sched/internal/section.hpp"
+#include "weft/sched/internal/trace.hpp"
 #include "weft/sync/mutex.hpp"
 
 namespace weft::rt {
@@ -34,14 +35,16 @@ constexpr int64_t ring_ns = 500'000'000;
 constexpr int64_t collect_ns = 100'000'000;
 constexpr size_t ring_words_min = 4096;
 constexpr size_t ring_words_max = 1 << 20;
-constexpr size_t record_words_max = cpu_frames_max + 2;
+constexpr size_t record_head_words = 5;
+constexpr size_t record_words_max = cpu_frames_max + record_head_words;
 // Threads sampled at once; others are counted as lost time nobody took.
 constexpr size_t sampled_threads_max = 16384;
 // System V ABI for AMD64 §3.2.2: below the stack pointer, and signals leave it alone.
 constexpr uintptr_t red_zone_bytes = 128;
 constexpr size_t collector_stack_bytes = size_t{256} * 1024;
 
-/// A record: | frames: 16, periods: 48 | labels | pcs... |
+/// A record: | frames: 16, periods: 48 | labels | time of the trace, or 0 | goroutine | P | pcs...
+/// |
 struct sampled_thread {
   int32_t tid = 0;
   os::sampling_clock clock;
@@ -90,26 +93,42 @@ sampled_thread* thread_of(const siginfo_t& info) noexcept {
   return fd >= 0 && fd < event_fds_max ? by_event_fd[fd].load(acquire) : nullptr;
 }
 
-/// Labels of the goroutine whose stack begins at `stack_lo`, or of a guest (0).
-label_set* labels_here(uintptr_t stack_lo) noexcept {
+/// What is known of whom a sample is of.
+struct sampled_place {
+  label_set* labels = nullptr;
+  uint64_t trace_time = 0;  // 0: nobody traces
+  uint64_t goroutine = 0;   // its id; 0: none
+  uint64_t p = ~uint64_t{0};
+};
+
+/// Of the goroutine whose stack begins at `stack_lo`, or of a guest (0).
+sampled_place place_here(uintptr_t stack_lo) noexcept {
+  sampled_place place;
+  if ((probes.now() & probe_trace) != 0) place.trace_time = trace_now();
   const machine* mp = this_machine();
-  if (mp == nullptr) return nullptr;
+  if (mp == nullptr) return place;
+  const uintptr_t grant = mp->grant.load(relaxed);
+  if (grant > grant_slow_max) place.p = reinterpret_cast<const processor*>(grant)->id;
   const goroutine* gp = mp->cur.load(relaxed);
-  if (gp == nullptr || gp->top == nullptr || gp->top->stack_lo != stack_lo) return nullptr;
-  return labels_of(gp);
+  if (gp == nullptr || gp->top == nullptr || gp->top->stack_lo != stack_lo) return place;
+  place.labels = labels_of(gp);
+  place.goroutine = gp->id;
+  return place;
 }
 
-void append(sampled_thread& t, uint64_t periods, label_set* labels, const uintptr_t* pcs,
+void append(sampled_thread& t, uint64_t periods, const sampled_place& place, const uintptr_t* pcs,
             size_t count) noexcept {
   const uint64_t head = t.head.load(relaxed);
   // acquire: the collector has read what is overwritten; partner: its store.
-  if (head + count + 2 - t.tail.load(acquire) > t.mask + 1) {
+  if (head + count + record_head_words - t.tail.load(acquire) > t.mask + 1) {
     t.lost.store(t.lost.load(relaxed) + periods, relaxed);
     return;
   }
   uint64_t at = head;
   t.ring[at++ & t.mask] = count | periods << 16;
-  t.ring[at++ & t.mask] = reinterpret_cast<uintptr_t>(labels);
+  for (const uint64_t word : {uint64_t{reinterpret_cast<uintptr_t>(place.labels)}, place.trace_time,
+                              place.goroutine, place.p})
+    t.ring[at++ & t.mask] = word;
   for (size_t i = 0; i < count; ++i) t.ring[at++ & t.mask] = pcs[i];
   t.head.store(at, release);  // partner: drain()
 }
@@ -140,7 +159,7 @@ void append_sample(sampled_thread& t, const siginfo_t& info, const void* context
   if (slot.lo == 0) bounds.lo -= red_zone_bytes;
   uintptr_t pcs[cpu_frames_max];
   const size_t count = unwind_quick(at, bounds, pcs, cpu_frames_max);
-  append(t, periods, labels_here(slot.lo), pcs, count);
+  append(t, periods, place_here(slot.lo), pcs, count);
 }
 
 void take_sample(sampled_thread* t, const siginfo_t& info, const void* context) noexcept {
@@ -412,9 +431,16 @@ void sampler::drain(sampled_thread& t) {
     const uint64_t first = t.ring[at++ & t.mask];
     const size_t count = first & 0xffff;
     key.labels = reinterpret_cast<label_set*>(t.ring[at++ & t.mask]);
+    const uint64_t trace_time = t.ring[at++ & t.mask];
+    const uint64_t goroutine = t.ring[at++ & t.mask];
+    const uint64_t p = t.ring[at++ & t.mask];
     key.pcs.clear();
     for (size_t i = 0; i < count; ++i) key.pcs.push_back(t.ring[at++ & t.mask]);
     counts_[key] += static_cast<int64_t>(first >> 16);
+    if (trace_time != 0 && count != 0) {
+      ++key.pcs[0];  // a trace takes all for return addresses
+      trace_cpu_sample(trace_time, t.tid, p, goroutine, key.pcs.data(), count);
+    }
     t.tail.store(at, release);  // partner: append()
   }
   const uint64_t lost = t.lost.load(relaxed);

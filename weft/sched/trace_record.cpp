@@ -2,6 +2,7 @@
 // Buffers, entries, and the step from one generation to the next.
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "weft/base/arch/ticks.hpp"
 #include "weft/base/panic.hpp"
@@ -26,6 +27,8 @@ constexpr size_t spare_max = 64;
 futex_mutex buffers_lock{lock_rank::leaf};
 trace_buffer* spare WEFT_GUARDED_BY(buffers_lock) = nullptr;
 size_t spare_count WEFT_GUARDED_BY(buffers_lock) = 0;
+/// Table of CPU samples of the two generations, being filled.
+trace_buffer* samples[2] WEFT_GUARDED_BY(buffers_lock) = {};
 /// Full ones of the two generations, newest first.
 trace_buffer* full[2] WEFT_GUARDED_BY(buffers_lock) = {};
 atomic<uint64_t> lost_events{0};
@@ -209,6 +212,46 @@ uint64_t trace_stack_of(uintptr_t pc, uint32_t generation) noexcept {
   return mark_stack(record_stack(&pc, 1), generation);
 }
 
+void trace_cpu_sample(uint64_t time, int32_t thread, uint64_t p, uint64_t g, const uintptr_t* pcs,
+                      size_t count) noexcept {
+  recorded_stack* stack = record_stack(pcs, count);
+  trace_buffer* fresh = new_buffer();
+  if (fresh == nullptr) return;
+  {
+    kept_lock_scope hold(buffers_lock);
+    // Under the lock, which collect() takes after the number has changed: what is added to a
+    // generation's table is still written with it.
+    const uint32_t generation = trace_generation_number.load(acquire);
+    if (generation != 0 && time <= trace_now()) {
+      trace_buffer*& table = samples[generation & 1];
+      if (table != nullptr && table->used + event_bytes_max > trace_buffer::bytes_max) {
+        table->next = full[generation & 1];
+        full[generation & 1] = table;
+        table = nullptr;
+      }
+      constexpr uint8_t cpu_samples = 6, one_sample = 7;  // section and entry, spec §2
+      if (table == nullptr) {
+        table = std::exchange(fresh, nullptr);
+        table->thread = no_thread;
+        table->base = table->last = time;
+        table->next = nullptr;
+        table->used = 0;
+        table->bytes[table->used++] = cpu_samples;
+      }
+      uint8_t* at = table->bytes + table->used;
+      *at++ = one_sample;
+      for (const uint64_t value :
+           {time, static_cast<uint64_t>(thread), p, g, mark_stack(stack, generation)})
+        at = put_number(at, value);
+      table->used = static_cast<size_t>(at - table->bytes);
+    }
+  }
+  if (fresh != nullptr) {
+    fresh->next = nullptr;
+    trace_free(fresh);
+  }
+}
+
 bool trace_mention(trace_window& w, goroutine* gp, uint64_t thread) noexcept {
   atomic<uint64_t>& word = *trace_entry_of(gp);
   uint64_t seen = word.load(relaxed);
@@ -262,6 +305,10 @@ trace_generation collect(uint32_t generation) noexcept {
     slot = nullptr;
   }
   kept_lock_scope hold(buffers_lock);
+  if (trace_buffer* table = std::exchange(samples[generation & 1], nullptr); table != nullptr) {
+    table->next = full[generation & 1];
+    full[generation & 1] = table;
+  }
   // Newest first: turned round, each thread's are in their order.
   while (trace_buffer* batch = full[generation & 1]) {
     full[generation & 1] = batch->next;

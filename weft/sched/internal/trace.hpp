@@ -101,7 +101,7 @@ struct trace_generation {
   uint64_t time = 0;
   int64_t mono_ns = 0;
   int64_t wall_ns = 0;
-  uint64_t lost = 0;                // events for which there was no memory
+  uint64_t lost = 0;  // events for which there was no memory
 };
 void trace_free(trace_buffer* batches) noexcept;
 
@@ -113,6 +113,11 @@ enum class trace_step : uint8_t { first, next, last };
 [[nodiscard]] bool trace_advance(trace_step step, trace_generation& finished) noexcept;
 /// Of the generation that is being recorded; 0: none.
 [[nodiscard]] uint32_t trace_generation_now() noexcept;
+
+/// A sample of CPU time, from a profiler's thread; `p` and `g` may be none (~0, 0). `pcs`: return
+/// addresses. `time` is trace_now() as it was then. Takes no lock of the scheduler.
+void trace_cpu_sample(uint64_t time, int32_t thread, uint64_t p, uint64_t g, const uintptr_t* pcs,
+                      size_t count) noexcept;
 
 /// An event of the user's: `type` with up to four arguments. On a goroutine, inside a section that
 /// may park. `strings(to, generation, arguments)` is called inside the window, to put numbers of
