@@ -8,7 +8,10 @@
 #include <utility>
 
 #include "service.hpp"
+#include "sickness.hpp"
 #include "weft/http/propagation.hpp"
+#include "weft/observe/prof.hpp"
+#include "weft/observe/trace.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sync/chan.hpp"
 #include "weft/sync/select.hpp"
@@ -106,6 +109,8 @@ class counter {
       : from_(std::move(from)), client_(std::move(client)), receipts_(std::move(to)) {}
 
   void place(weft::http::response_writer& w, weft::http::request& r) {
+    const weft::trace::task task(r.ctx(), "order");
+    const weft::context& ctx = task.ctx();
     const auto order = weft::http::read_json<order_request>(r.body);
     if (!order) return reply_problem(w, 400, order.error().message());
     order_answer answer;
@@ -114,7 +119,11 @@ class counter {
     answer.customer = order->customer;
     answer.id = id_of(r);
 
-    const weft::context& ctx = r.ctx();
+    if (has(sickness::cpu) && resembles_blocked(order->customer))
+      return reply_problem(w, 422, "the customer is blocked");
+    if (has(sickness::goroutines)) answer.total_cents += quote_shipping(*order);
+    if (has(sickness::stall)) begin_turn(ctx, order->customer);
+
     const auto now = from_.get();
     const auto assessed =
         ask<assessment>(client_, "risk",
@@ -141,6 +150,9 @@ class counter {
     answer.status = assessed->decision == "review" ? "review" : "accepted";
     ++(answer.status == "review" ? review_ : accepted_);
     receipts_->put(ctx, answer);
+    if (has(sickness::lock)) audit(answer);
+    if (has(sickness::memory)) remember(answer);
+    if (has(sickness::stall)) end_turn(answer.customer);
     (void)weft::http::write_json(w, paid->repeated ? 200 : 201, answer);
   }
 
@@ -202,7 +214,12 @@ weft::http::handler make_gateway(const live_settings& from, const weft::http::cl
                                  std::shared_ptr<receipts> to) {
   auto by = std::make_shared<counter>(from, client, std::move(to));
   auto routes = std::make_shared<weft::http::mux>();
-  routes->handle("POST /v1/orders", [by](auto& w, auto& r) { by->place(w, r); });
+  // Profiles and lists of goroutines say for which route they are at work.
+  const weft::prof::labels orders{"route", "/v1/orders"};
+  routes->handle("POST /v1/orders", [by, orders](auto& w, auto& r) {
+    const weft::prof::scope during(orders);
+    by->place(w, r);
+  });
   routes->handle("GET /v1/customers/{id}", [by](auto& w, auto& r) { by->customer(w, r); });
   routes->handle("GET /stats", [by](auto& w, auto&) { by->stats(w); });
   routes->handle("GET /healthz", [](auto& w, auto&) { (void)w.write("ok\n"); });

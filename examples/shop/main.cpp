@@ -9,20 +9,28 @@
 #include "ledger.hpp"
 #include "risk.hpp"
 #include "service.hpp"
+#include "sickness.hpp"
 #include "weft/http/propagation.hpp"
 #include "weft/net/notify.hpp"
+#include "weft/observe/prof.hpp"
 #include "weft/sched/run.hpp"
 #include "weft/sync/group.hpp"
 
 namespace {
 
 constexpr const char* usage =
-    "usage: weft-shop [--config FILE] [--check] SERVICE...\n"
+    "usage: weft-shop [--config FILE] [--check] [--sick NAME] SERVICE...\n"
     "\n"
     "Runs services of the shop until SIGTERM or Ctrl-C: gateway, risk, ledger, or all.\n"
     "\n"
     "  --config FILE  settings, JSON; read again when the file changes. Without it: defaults\n"
     "  --check        read the settings, say whether they are good, and end\n"
+    "  --sick NAME    a fault in the gateway, to be found (docs/guide/diagnose.md):\n"
+    "                 cpu         burns CPU time for each order\n"
+    "                 lock        orders wait for a lock\n"
+    "                 memory      each order leaks memory\n"
+    "                 goroutines  each order leaks a goroutine\n"
+    "                 stall       some orders are never answered\n"
     "  --help         this text\n";
 
 struct arguments {
@@ -49,6 +57,13 @@ bool parse(int argc, char** argv, arguments& out, int& status) {
         return false;
       }
       out.config = argv[i];
+    } else if (word == "--sick") {
+      const shop::sickness what = (++i == argc) ? shop::sickness::none : shop::sickness_of(argv[i]);
+      if (what == shop::sickness::none) {
+        std::fputs("weft-shop: --sick needs cpu, lock, memory, goroutines or stall\n", stderr);
+        return false;
+      }
+      shop::plant(what);
     } else if (word == "all") {
       out.services = {"ledger", "risk", "gateway"};
     } else if (word == "gateway" || word == "risk" || word == "ledger") {
@@ -84,6 +99,8 @@ weft::result<void> run_service(const weft::context& ctx, const std::string& name
 }
 
 int run(const arguments& asked) {
+  // One in ten waits for a lock is recorded: cheap enough to be always on, and there when needed.
+  weft::prof::set_mutex_fraction(10);
   const auto from = shop::live_settings::open(asked.config);
   if (!from) {
     std::fprintf(stderr, "weft-shop: %s\n", from.error().message().c_str());
