@@ -150,7 +150,8 @@ class counter {
     answer.status = assessed->decision == "review" ? "review" : "accepted";
     ++(answer.status == "review" ? review_ : accepted_);
     receipts_->put(ctx, answer);
-    if (has(sickness::lock)) audit(answer);
+    if (has(sickness::lock) && !audit(answer))
+      std::fprintf(stderr, "gateway: %s is not in the audit file\n", answer.id.c_str());
     if (has(sickness::memory)) remember(answer);
     if (has(sickness::stall)) end_turn(answer.customer);
     (void)weft::http::write_json(w, paid->repeated ? 200 : 201, answer);

@@ -85,14 +85,13 @@ struct audit_file {
 
 }  // namespace
 
-void audit(const order_answer& order) {
+bool audit(const order_answer& order) {
   static audit_file to;
-  if (to.file == nullptr) return;
+  if (to.file == nullptr) return false;
   const std::lock_guard held(to.lock);
-  weft::blocking([&] {
+  return weft::blocking([&] {
     std::fprintf(to.file, "%s %s\n", order.id.c_str(), order.status.c_str());
-    std::fflush(to.file);
-    ::fsync(::fileno(to.file));
+    return std::fflush(to.file) == 0 && ::fsync(::fileno(to.file)) == 0;
   });
 }
 

@@ -22,8 +22,8 @@ void plant(sickness what) noexcept;
 
 /// cpu: whether the name looks like a blocked one. Compares it with all of them.
 [[nodiscard]] bool resembles_blocked(const std::string& customer);
-/// lock: writes an order down. Everybody waits for the file.
-void audit(const order_answer& order);
+/// lock: writes an order down. Everybody waits for the file. False: it may not be on the disk.
+[[nodiscard]] bool audit(const order_answer& order);
 /// memory: keeps the answer, in case the order is sent again. For ever.
 void remember(const order_answer& order);
 /// goroutines: asks two carriers, and takes the price that comes first.
