@@ -42,7 +42,7 @@ bool has(sickness what) noexcept { return planted == what; }
 
 namespace {
 
-constexpr int blocked_names = 400;
+constexpr int blocked_names = 2000;
 
 const std::vector<std::string>& blocked() {
   static const std::vector<std::string> names = [] {
