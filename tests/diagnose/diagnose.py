@@ -8,10 +8,11 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
 import urllib.request
 
 CASE, SHOP, WEFT, LOAD = sys.argv[1:]
@@ -25,14 +26,6 @@ def expect(condition, what, shown=""):
         sys.exit(f"{what}\n{shown:.4000}")
 
 
-def free_ports(count):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
-
-
 class Shop:
     """The three services in one process, for a `with`."""
 
@@ -40,25 +33,35 @@ class Shop:
         self.folder = folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("WEFT_")}
         self.environment.update(XDG_RUNTIME_DIR=folder, LC_ALL="C.UTF-8")
-        gateway, risk, ledger = free_ports(3)
-        self.url = f"http://127.0.0.1:{gateway}"
-        with open(f"{folder}/shop.json", "w", encoding="utf-8") as file:
-            json.dump({"gateway": {"listen": f"127.0.0.1:{gateway}", "deadline_ms": 60000,
-                                   "risk_url": f"http://127.0.0.1:{risk}",
-                                   "ledger_url": f"http://127.0.0.1:{ledger}"},
-                       "risk": {"listen": f"127.0.0.1:{risk}",
-                                "orders_per_minute_max": 1000000000},
-                       "ledger": {"listen": f"127.0.0.1:{ledger}"}}, file)
+        self.settings("http://127.0.0.1:1", "http://127.0.0.1:1")  # until they are known
         self.process = subprocess.Popen(
             [SHOP, "--config", f"{folder}/shop.json", *(["--sick", sick] if sick else []), "all"],
             stdout=subprocess.PIPE, text=True, env=self.environment, cwd=folder)
-        ready = set()
-        while len(ready) < 3:
+        urls = {}
+        while len(urls) < 3:
             line = self.process.stdout.readline()
             expect(line, "the shop ended before it was ready")
-            if " ready on " in line:
-                ready.add(line.split()[0])
+            ready = re.match(r"(\w+) ready on (\S+)", line)
+            if ready:
+                urls[ready[1]] = ready[2]
         self.pid = str(self.process.pid)
+        self.url = urls["gateway"]
+        self.settings(urls["risk"], urls["ledger"])
+        while self.stats()["settings_reloaded"] == 0:
+            time.sleep(0.01)
+
+    def settings(self, risk, ledger):
+        any_port = "127.0.0.1:0"
+        with open(f"{self.folder}/new", "w", encoding="utf-8") as file:
+            json.dump({"gateway": {"listen": any_port, "deadline_ms": 60000, "risk_url": risk,
+                                   "ledger_url": ledger},
+                       "risk": {"listen": any_port, "orders_per_minute_max": 1000000000},
+                       "ledger": {"listen": any_port}}, file)
+        os.rename(f"{self.folder}/new", f"{self.folder}/shop.json")
+
+    def stats(self):
+        with urllib.request.urlopen(self.url + "/stats", timeout=30) as answer:
+            return json.load(answer)
 
     def __enter__(self):
         return self
