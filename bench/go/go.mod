@@ -1,3 +1,3 @@
 module weft.dev/bench
 
-go 1.24
+go 1.25

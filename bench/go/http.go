@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The server of the rows "HTTP" with net/http: HTTP/1.1 and HTTP/2 without TLS on one port.
+// The server of the rows "HTTP" with net/http: HTTP/1.1 and HTTP/2 without TLS on one port. GET
+// /observe measures what an observer costs it, as bench/http/observe.hpp.
 package main
 
 import (
@@ -20,6 +21,7 @@ func serveHTTP(port string) {
 	routes := http.NewServeMux()
 	hello := []byte("Hello, World!")
 	routes.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
 		w.Header().Set("Content-Type", "text/plain")
 		w.Write(hello)
 	})
@@ -40,6 +42,7 @@ func serveHTTP(port string) {
 		}
 		w.Write(text)
 	})
+	routes.HandleFunc("GET /observe", observe)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(os.Getenv("NO_HTTP1") == "")
 	protocols.SetUnencryptedHTTP2(true)

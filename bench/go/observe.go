@@ -7,16 +7,8 @@ import (
 	"os"
 	"runtime/pprof"
 	"runtime/trace"
-	"sort"
 	"sync"
 )
-
-type countingWriter struct{ bytes int64 }
-
-func (w *countingWriter) Write(p []byte) (int, error) {
-	w.bytes += int64(len(p))
-	return len(p), nil
-}
 
 func pingPongNS(rounds int) int64 {
 	ping, pong := make(chan int64), make(chan int64)
@@ -35,19 +27,6 @@ func pingPongNS(rounds int) int64 {
 	close(ping)
 	<-pong
 	return used
-}
-
-// overhead has the medians over pairs of what on costs more than off: in per cent, in ns.
-func overhead(pairs int, off, on func() int64) (percent, ns float64) {
-	shares, times := make([]float64, pairs), make([]float64, pairs)
-	for i := range pairs {
-		plain := float64(off())
-		watched := float64(on())
-		shares[i], times[i] = 100*(watched/plain-1), watched-plain
-	}
-	sort.Float64s(shares)
-	sort.Float64s(times)
-	return shares[pairs/2], times[pairs/2]
 }
 
 const pairs = 15

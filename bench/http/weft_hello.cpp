@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server of the rows "HTTP", as the smallest program with weft::http would be: http-weft PORT
+// GET /observe measures what an observer costs it (observe.hpp).
 // http-weft --vectors prints the requests of the row "smuggling vectors".
 #include <sys/resource.h>
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "bench/http/observe.hpp"
 #include "weft/http/h1_vectors_testing.hpp"
 #include "weft/http/mux.hpp"
 #include "weft/http/server.hpp"
@@ -80,8 +82,11 @@ int main(int argc, char** argv) {
     routes.handle("/", hello);
     routes.handle("POST /", count_body);
     routes.handle("GET /json", hello_json);
+    const weft::http::server* counted = nullptr;
+    bench::handle_observe(routes, counted);
     const weft::http::server server(
         {.handler = std::ref(routes), .http1 = std::getenv("NO_HTTP1") == nullptr});
+    counted = &server;
     const weft::result<void> end = server.listen_and_serve(where);
     std::fprintf(stderr, "http-weft: %s\n", end.error().message().c_str());
     return 1;

@@ -6,6 +6,7 @@ round by round. The clients share the machine's two CPUs with the servers, so re
 both; CPU time per request is the steadier figure. All servers have two threads (Go: two Ps).
 """
 
+import json
 import os
 import re
 import resource
@@ -14,6 +15,7 @@ import socket
 import struct
 import subprocess
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +52,7 @@ http {{
 class Load:
     """One load, given to each of `servers` in turn."""
 
-    client: str  # "wrk", "h2load", "idle", "vectors", "h2spec"
+    client: str  # "wrk", "h2load", "idle", "vectors", "h2spec", "observe"
     servers: tuple
     connections: int = 0
     seconds: int = 0
@@ -60,6 +62,14 @@ class Load:
     # By a server that has done nothing yet, with these variables in its environment.
     afresh: bool = False
     settings: tuple = ()
+    # Of ours, that on Weft's malloc.
+    malloc: bool = False
+    # The server switches it on and off by turns.
+    observer: str = ""
+
+
+def observed(observer, servers=("weft", "go"), path="/", malloc=False):
+    return Load("observe", servers, 64, 0, path, rounds=3, malloc=malloc, observer=observer)
 
 
 LOADS = {
@@ -68,6 +78,13 @@ LOADS = {
     "hello_10000": Load("wrk", SERVERS, 10_000, 4),
     "json_64": Load("wrk", ("weft", "go", "nginx"), 64, 2, "/json"),
     "h2_64": Load("h2load", ("weft", "go", "nginx"), 64, 2),
+    "observe_nothing": observed("nothing"),
+    "observe_cpu": observed("cpu"),
+    "observe_wall": observed("wall", ("weft",)),
+    "observe_block_mutex": observed("block_mutex", ("weft",)),
+    # A request that allocates; the other does not.
+    "observe_heap": observed("heap", ("weft",), "/json", malloc=True),
+    "observe_trace": observed("trace"),
     "idle_15000": Load("idle", ("weft", "go", "nginx"), IDLE_CONNECTIONS, afresh=True),
     "vectors": Load("vectors", SERVERS, rounds=1),
     # With HTTP/1 on the port a malformed preface would be answered by that.
@@ -86,8 +103,9 @@ def raise_descriptor_limit():
 class Server:
     """A server that runs, on a port of its own."""
 
-    def __init__(self, name, programs, folder, settings=()):
+    def __init__(self, name, programs, folder, settings=(), malloc=False):
         self.name = name
+        self.malloc = malloc
         self.port = self.port_h2 = free_port()
         command, environment = self.command(programs, Path(folder))
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL,
@@ -110,7 +128,7 @@ class Server:
                 folder=own, port=self.port, port_h2=self.port_h2,
                 files=resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100), encoding="utf-8")
             return ["/usr/sbin/nginx", "-c", str(own / "nginx.conf")], {}
-        path = programs.http_path(self.name)
+        path = programs.http_path(self.name + ("-malloc" if self.malloc else ""))
         if not path.exists():
             raise RuntimeError("not built")
         if self.name == "go":
@@ -225,6 +243,33 @@ def idle(server, load, _):
             one.close()
 
 
+# As long as one would have it: a trace has a generation a second.
+OBSERVED_MS, OBSERVED_PAIRS = 900, 7
+
+
+def observe(server, load, milliseconds, pairs):
+    """What the server says that an observer costs it, off and on by turns."""
+    url = server.url(f"/observe?what={load.observer}&ms={milliseconds}&pairs={pairs}")
+    seconds = (2 * pairs + 3) * milliseconds / 1000 + 20
+    with urllib.request.urlopen(url, timeout=seconds) as answer:
+        return json.load(answer)
+
+
+def observe_under_load(server, load, scale):
+    pairs = max(3, round(OBSERVED_PAIRS * scale))
+    client = subprocess.Popen(["wrk", "-t1", f"-c{load.connections}", "-d600s",
+                               server.url(load.path)], stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(0.3)
+        got = observe(server, load, OBSERVED_MS, pairs)
+        if client.poll() is not None:
+            raise RuntimeError("wrk ended before")
+        return got
+    finally:
+        client.kill()
+        client.wait()
+
+
 def vectors(server, _, __, list_command):
     return {"handled": len(smuggling.handled(server.port, smuggling.vectors(list_command)))}
 
@@ -244,6 +289,8 @@ def measure(name, load, server, programs, scale):
         return vectors(server, load, seconds, [str(programs.http_path("weft")), "--vectors"])
     if load.client == "h2spec":
         return h2spec(server)
+    if load.client == "observe":
+        return observe_under_load(server, load, scale)
     return {"wrk": wrk, "h2load": h2load, "idle": idle}[load.client](server, load, seconds)
 
 
@@ -254,14 +301,16 @@ def run_all(table, samples, turn, programs, scale, folder, say):
     running = {}
 
     def server(name, load):
-        if load.afresh and isinstance(running.get(name), Server):
-            running.pop(name).stop()
-        if name not in running:
+        key = (name, load.malloc)
+        if load.afresh and isinstance(running.get(key), Server):
+            running.pop(key).stop()
+        if key not in running:
             try:
-                running[name] = Server(name, programs, folder, load.settings)
+                running[key] = Server(name, programs, folder, load.settings,
+                                      load.malloc and name == "weft")
             except (RuntimeError, OSError) as why:
-                running[name] = str(why)
-        return running[name]
+                running[key] = str(why)
+        return running[key]
 
     def one(name, load, who):
         at = server(who, load)
@@ -285,3 +334,27 @@ def run_all(table, samples, turn, programs, scale, folder, say):
         for at in running.values():
             if isinstance(at, Server):
                 at.stop()
+
+
+def smoke(programs, say):
+    """Each observer of our server, shortly and without a load. False if one did not answer."""
+    good = True
+    for name, load in LOADS.items():
+        if load.client != "observe" or not programs.http_path("weft").exists():
+            continue
+        try:
+            server = Server("weft", programs, "", malloc=load.malloc)
+        except (RuntimeError, OSError) as why:
+            say(f"smoke: http_{name}: {why}")
+            good = False
+            continue
+        try:
+            got = observe(server, load, 5, 1)
+            if got.keys() < {"cpu_percent", "lost_percent"}:
+                raise RuntimeError(got)
+        except (RuntimeError, OSError, ValueError) as why:
+            say(f"smoke: http_{name}: {why}")
+            good = False
+        finally:
+            server.stop()
+    return good

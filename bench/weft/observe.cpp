@@ -2,6 +2,7 @@
 // Rows about looking at a program: what profiles and traces cost it, and how long they take.
 #include <string>
 
+#include "bench/common/observers.hpp"
 #include "bench/weft/rows.hpp"
 #include "weft/observe/prof.hpp"
 #include "weft/observe/trace.hpp"
@@ -10,11 +11,6 @@
 
 namespace bench {
 namespace {
-
-struct counting_sink {
-  int64_t bytes = 0;
-  void operator()(std::string_view piece) { bytes += static_cast<int64_t>(piece.size()); }
-};
 
 /// CPU time of so many round trips between two goroutines.
 int64_t ping_pong_ns(int64_t rounds) {
@@ -42,27 +38,6 @@ int64_t spin_ns(int64_t rounds) {
   const int64_t before = cpu_ns();
   spin(rounds);
   return cpu_ns() - before;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-/// Medians over pairs of what `on` costs more than `off`.
-struct cost {
-  double percent, ns;
-};
-template <class Off, class On>
-cost overhead(int pairs, Off off, On on) {
-  std::vector<double> shares, times;
-  for (int i = 0; i < pairs; ++i) {
-    const auto plain = static_cast<double>(off());
-    const auto watched = static_cast<double>(on());
-    shares.push_back(100 * (watched / plain - 1));
-    times.push_back(watched - plain);
-  }
-  return {median(std::move(shares)), median(std::move(times))};
 }
 
 constexpr int pairs = 15;
@@ -111,7 +86,7 @@ void trace_ping_pong(const call& how) {
         });
     out.stop(2 * pairs * rounds);
     out.value("cost_percent", more.percent);
-    out.value("cost_ns", more.ns / static_cast<double>(rounds));
+    out.value("cost_ns", more.amount / static_cast<double>(rounds));
     out.value("bytes_per_round", static_cast<double>(to.bytes) / static_cast<double>(traced));
     out.print(program);
   });
