@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// What an observer costs the HTTP server, measured by itself.
 package main
 
 import (

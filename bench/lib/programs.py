@@ -34,7 +34,8 @@ def build(log):
     for target in ("weft-bench", "weft-malloc-bench", "floor-bench", "boost-bench",
                    "weft-kv", "alloc-bench",
                    "churn-bench", "churn-weft-bench", "peer-bench", "misuse-bench", "parse-bench",
-                   "http-weft", "http-weft-malloc", "http-beast", "tls-bench", "json-bench", "weft_malloc_preload"):
+                   "http-weft", "http-weft-malloc", "http-beast", "tls-bench", "json-bench",
+                   "weft_malloc_preload"):
         if subprocess.run(["cmake", "--build", str(BUILD), "--target", target],
                           **quiet).returncode != 0:
             failed.append(target)
