@@ -85,6 +85,10 @@ constexpr entry variables[] = {
     {"WEFT_DEBUG_TOKEN", kind::text, 0, 0, "", "any text without blanks",
      "Who asks at WEFT_DEBUG_ADDR must send it (Authorization: Bearer TOKEN).", nullptr,
      [](settings& out, std::string_view text) noexcept { out.debug_token = text; }},
+    {"WEFT_TRACE_DIR", kind::text, 0, 0, "", "a directory",
+     "The flight recorder runs from the start, and its files go there: when the process dies, on "
+     "SIGQUIT, and when a watched latency is exceeded.",
+     nullptr, [](settings& out, std::string_view text) noexcept { out.trace_dir = text; }},
     {"WEFT_DEBUG", kind::debug_list, 0, 0, "", "KEY=VALUE,...", "Debug settings, see below.",
      nullptr},
 };
@@ -130,6 +134,10 @@ constexpr entry debug_keys[] = {
      "Debug builds: a goroutine that waits while it holds a std::mutex is told once for each place "
      "that locks; 2: it is a fatal error; 0: nothing.",
      [](settings& out, int64_t value) noexcept { out.held_mutex = static_cast<int>(value); }},
+    {"traceruns", kind::flag, 0, 1, "0", "0 or 1",
+     "With WEFT_TRACE_DIR: each weft::run is traced from its beginning to its end, to a file "
+     "there, instead of being remembered for some seconds.",
+     [](settings& out, int64_t value) noexcept { out.trace_runs = value != 0; }},
 };
 
 /// A decimal number that fills `text`, without sign or blanks.

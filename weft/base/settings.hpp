@@ -24,6 +24,7 @@ struct settings {
   size_t memory_limit = SIZE_MAX;  // WEFT_MEMLIMIT, 16M.. or off; suffixes K, M, G
   std::string_view debug_addr;     // WEFT_DEBUG_ADDR: the environment's own text
   std::string_view debug_token;    // WEFT_DEBUG_TOKEN: the same
+  std::string_view trace_dir;      // WEFT_TRACE_DIR: the same
   // WEFT_DEBUG=key=value,...
   int schedtrace_ms = 0;          // schedtrace=MS
   bool sched_detail = false;      // scheddetail=1
@@ -36,6 +37,7 @@ struct settings {
   bool no_scavenger = false;      // noscavenger=1
   size_t memory_profile_rate = 512 * 1024;  // memprofilerate=BYTES; 0: nothing is sampled
   int held_mutex = 1;                       // heldmutex=0, 1 or 2; debug builds
+  bool trace_runs = false;                  // traceruns=1
 };
 
 /// Parses the environment. Returns the settings, or a message that names setting, value and what

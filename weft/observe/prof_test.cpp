@@ -67,7 +67,9 @@ TEST(prof, cpu_samples_are_the_cpu_time_used) {
     const auto summary = prof::stop_cpu(to, prof::form::text);
     ASSERT_TRUE(summary);
     EXPECT_GT(summary->samples, 90);
-    EXPECT_NEAR(summary->achieved_hz, 100, 5) << text;
+    // A hundred samples, and each of the threads keeps a part of a period to itself; tests/prof
+    // measures for longer.
+    EXPECT_NEAR(summary->achieved_hz, 100, 12) << text;
     EXPECT_NE(text.find("burn"), std::string::npos) << text;
     EXPECT_EQ(prof::stop_cpu(to).error(), prof::not_profiling);
   });

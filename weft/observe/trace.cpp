@@ -1,103 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
-// Beginning and ending a trace, and the goroutine that takes a generation a second to the sink.
+// Beginning and ending a trace, and the events that programs write themselves.
 #include "weft/observe/trace.hpp"
 
 #include <mutex>
 
 #include "weft/observe/internal/trace_file.hpp"
 #include "weft/observe/internal/trace_strings.hpp"
-#include "weft/sched/go.hpp"
+#include "weft/observe/internal/tracer.hpp"
 #include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/section.hpp"
 #include "weft/sched/internal/trace.hpp"
-#include "weft/sched/task.hpp"
-#include "weft/sync/chan.hpp"
 #include "weft/sync/mutex.hpp"
-#include "weft/sync/select.hpp"
 
 namespace weft::trace {
 
 const error already_tracing("trace: tracing is already on");
 const error not_tracing("trace: tracing is not on");
+const error lost_events("trace: there was no memory for some events: a generation is missing");
 
 namespace {
 
-// As Go's. Longer keeps more in memory and loses more of a process that dies; shorter repeats the
-// tables and the statuses of all goroutines more often.
-constexpr std::chrono::nanoseconds generation_time = std::chrono::seconds(1);
-
-const error run_is_ending("trace: weft::run is about to return");
-
-class tracer {
+/// A trace that was asked for: generations go to its sink as they are.
+class sink_listener final : public listener {
  public:
   result<void> start(sink to);
   result<void> stop();
+  /// weft::run is ending, and what the sink refers to may be gone.
+  void drop();
+
+  void take(const std::shared_ptr<const generation>& ended) override {
+    if (dropped_.load(rt::acquire) == 0 && first_error_) first_error_ = to_(ended->bytes);
+  }
+  void lost() noexcept override {
+    if (first_error_) first_error_ = fail(lost_events);
+  }
 
  private:
-  void write_each_second();
-  [[nodiscard]] result<void> advance(rt::trace_step step);
-
-  mutex lock_;       // start and stop
-  mutex step_lock_;  // one step at a time
+  mutex lock_;
   bool on_ = false;
   sink to_{nullptr, nullptr};
   result<void> first_error_;
-  chan<std::monostate> ending_;
-  weft::task<void> writer_;
+  rt::atomic<uint32_t> dropped_{0};
 };
 
-tracer& the_tracer() {
-  static auto* made = new tracer;
+sink_listener& the_trace() {
+  static auto* made = new sink_listener;
   return *made;
 }
 
-struct batches_owner {
-  rt::trace_generation& of;
-  ~batches_owner() { rt::trace_free(of.batches); }
-};
-
-result<void> tracer::advance(rt::trace_step step) {
-  rt::trace_generation ended;
-  bool advanced = false;
-  {
-    const rt::section entered(rt::may_park);
-    advanced = rt::trace_advance(step, ended);
-  }
-  if (!advanced) return fail(run_is_ending);
-  const batches_owner until_written{ended};
-  if (ended.number == 0 || !first_error_) return {};
-  first_error_ = to_(rt::trace_generation_bytes(ended));
-  return {};
-}
-
-result<void> tracer::start(sink to) {
+result<void> sink_listener::start(sink to) {
   const std::lock_guard<mutex> held(lock_);
   if (on_) return fail(already_tracing);
   to_ = to;
-  first_error_ = to_(rt::trace_header());
+  dropped_.store(0, rt::relaxed);
+  first_error_ = to_(rt::trace_header);
   if (!first_error_) return first_error_;
-  if (result<void> begun = advance(rt::trace_step::first); !begun) return begun;
+  if (result<void> added = the_tracer().add(*this); !added) return added;
   on_ = true;
-  ending_ = make_chan<std::monostate>();
-  writer_ = spawn([this] { write_each_second(); });
   return {};
 }
 
-void tracer::write_each_second() {
-  for (bool go_on = true; go_on;) {
-    select(on_recv(ending_, [&](auto) { go_on = false; }), after(generation_time, [] {}));
-    if (go_on) (void)advance(rt::trace_step::next);
-  }
-}
-
-result<void> tracer::stop() {
+result<void> sink_listener::stop() {
   const std::lock_guard<mutex> held(lock_);
   if (!on_) return fail(not_tracing);
-  ending_.close();
-  writer_.join();
-  if (result<void> ended = advance(rt::trace_step::last); !ended) return ended;
   on_ = false;
+  if (!the_tracer().remove(*this) && first_error_) return fail(run_is_ending);
   return first_error_;
+}
+
+void sink_listener::drop() {
+  const std::lock_guard<mutex> held(lock_);
+  if (!on_) return;
+  on_ = false;
+  dropped_.store(1, rt::release);
+  (void)the_tracer().remove(*this);
 }
 
 bool traced() noexcept { return (rt::probes.now() & rt::probe_trace) != 0; }
@@ -139,8 +115,9 @@ void put(rt::trace_event type, std::initializer_list<uint64_t> arguments, event_
 
 }  // namespace
 
-result<void> start(sink to) { return the_tracer().start(to); }
-result<void> stop() { return the_tracer().stop(); }
+result<void> start(sink to) { return the_trace().start(to); }
+result<void> stop() { return the_trace().stop(); }
+void drop_trace() { the_trace().drop(); }
 bool enabled() noexcept { return traced(); }
 
 task::task(const context& parent, std::string_view name)
@@ -174,7 +151,7 @@ void log(const context& ctx, std::string_view key, std::string_view value) noexc
   if (!traced()) return;
   const uint64_t named = rt::trace_name(key);
   std::unique_ptr<rt::trace_value> text = rt::make_trace_value(value);
-  const uint64_t number = text->is.number;
+  const uint64_t number = text->number;
   put(rt::trace_event::user_log, {task_of(ctx), named, number}, {{named, 0}, text.release()});
 }
 

@@ -17,17 +17,22 @@ namespace weft::trace {
 /// Takes a trace's bytes, in order: from a goroutine of the tracer, and from stop().
 using sink = prof::sink;
 
-/// Begins to trace; whole generations go to `to` about once a second. What `to` refers to must live
-/// until stop() has returned. From a goroutine. Fails with already_tracing, with what the sink says
-/// of the header, or when weft::run is ending. Stops the world for a moment (some 50 ns a
-/// goroutine) at the beginning of each generation.
+/// Begins to trace; whole generations go to `to` about once a second, or as soon as their events
+/// take 32 MB. What `to` refers to must live until stop() has returned. A trace that is on when
+/// weft::run's function returns is cut off there. From a goroutine. Fails with already_tracing,
+/// with what the sink says of the header, or when weft::run is ending. Stops the world for a moment
+/// (some 50 ns a goroutine) at the beginning of each generation.
 WEFT_API result<void> start(sink to);
 /// Ends it: the last generation is written when this returns. Returns the sink's first error, after
-/// which nothing was written any more. From a goroutine. Fails with not_tracing.
+/// which nothing was written any more; lost_events is one. From a goroutine. Fails with
+/// not_tracing.
 WEFT_API result<void> stop();
+/// Whether events are recorded: for a trace, or for the flight recorder.
 [[nodiscard]] WEFT_API bool enabled() noexcept;
 WEFT_API extern const error already_tracing;
 WEFT_API extern const error not_tracing;
+/// There was no memory for events. Generations are whole or not written at all.
+WEFT_API extern const error lost_events;
 
 /// A piece of work that goroutines do together, such as a request. It goes with the context;
 /// regions and logs with that context belong to it. Costs a context also when nobody traces.

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writing a generation: the events are there already; tables are added.
+//
+// One writer for two occasions: on a goroutine, into a string, and in a process that dies, to a
+// descriptor. So nothing in it allocates or locks; what has to be looked up was looked up before,
+// or is looked up as reports do it.
 #include "weft/observe/internal/trace_file.hpp"
 
 #include <algorithm>
-#include <string_view>
-#include <unordered_map>
-#include <vector>
+#include <cstring>
+#include <memory>
+#include <new>
 
-#include "weft/heap/internal/recorded_stack.hpp"
-#include "weft/observe/internal/symbols.hpp"
+#include "weft/base/os/os.hpp"
+#include "weft/base/symbolize.hpp"
+#include "weft/observe/internal/trace_frames.hpp"
 #include "weft/observe/internal/trace_strings.hpp"
 
 namespace weft::rt {
@@ -17,7 +22,13 @@ namespace {
 
 constexpr uint64_t no_thread = ~uint64_t{0};
 constexpr size_t batch_bytes_max = 65536;
-constexpr size_t frames_max = 128;
+// A frame is four numbers, a text its number, its length and itself.
+constexpr size_t number_bytes_max = 10;
+constexpr size_t entry_bytes_max =
+    std::max(number_bytes_max * (2 + 4 * trace_frames_max), 2 * number_bytes_max + trace_text_max) +
+    1;
+// Of which a dying process looks names up: a second at most, in a report that has taken its time.
+constexpr size_t dying_stacks_max = 500;
 
 // First bytes of batches and of what is in tables.
 enum : uint8_t {
@@ -32,205 +43,195 @@ enum : uint8_t {
   end_of_generation = 52,
 };
 
-void put(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
+/// Where the bytes go.
+struct byte_sink {
+  void (*write)(void* to, std::string_view bytes);
+  void* to;
+  void operator()(std::string_view bytes) const { write(to, bytes); }
+};
 
-void put_batch(std::string& out, uint32_t generation, uint64_t thread, uint64_t base,
+/// A piece of a table, or of a batch's beginning.
+class entry {
+ public:
+  explicit entry(uint8_t kind) noexcept { bytes_[used_++] = static_cast<char>(kind); }
+  entry& put(uint64_t value) noexcept {
+    for (; value >= 0x80; value >>= 7) bytes_[used_++] = static_cast<char>(value | 0x80);
+    bytes_[used_++] = static_cast<char>(value);
+    return *this;
+  }
+  entry& put(std::string_view text) noexcept {
+    std::memcpy(bytes_ + used_, text.data(), text.size());
+    used_ += text.size();
+    return *this;
+  }
+  [[nodiscard]] std::string_view bytes() const noexcept { return {bytes_, used_}; }
+
+ private:
+  size_t used_ = 0;
+  char bytes_[entry_bytes_max];
+};
+
+void put_batch(const byte_sink& out, uint32_t generation, uint64_t thread, uint64_t base,
                std::string_view bytes) {
-  out += static_cast<char>(event_batch);
-  put(out, generation);
-  put(out, thread);
-  put(out, base);
-  put(out, bytes.size());
-  out += bytes;
+  out(entry(event_batch).put(generation).put(thread).put(base).put(bytes.size()).bytes());
+  out(bytes);
 }
 
 /// A table whose entries go into as many batches as they need.
 class table {
  public:
-  table(std::string& out, uint32_t generation, uint8_t kind)
-      : out_(out), generation_(generation), batch_(1, static_cast<char>(kind)) {}
-  ~table() { flush(); }
-  table(const table&) = delete;
-  table& operator=(const table&) = delete;
-  void add(std::string_view entry) {
-    if (batch_.size() + entry.size() > batch_bytes_max) flush();
-    batch_ += entry;
+  void begin(const byte_sink& out, uint32_t generation, uint8_t kind) noexcept {
+    out_ = &out;
+    generation_ = generation;
+    bytes_[0] = static_cast<char>(kind);
+    used_ = 1;
   }
-
- private:
-  void flush() {
-    if (batch_.size() > 1) put_batch(out_, generation_, no_thread, 1, batch_);
-    batch_.resize(1);
+  void add(std::string_view piece) {
+    if (used_ + piece.size() > batch_bytes_max) flush();
+    std::memcpy(bytes_ + used_, piece.data(), piece.size());
+    used_ += piece.size();
   }
-  std::string& out_;
-  uint32_t generation_;
-  std::string batch_;
-};
-
-class string_table {
- public:
-  explicit string_table(uint32_t generation) {
-    for (uint64_t why = 0; why <= static_cast<uint64_t>(wait_reason::count_); ++why)
-      add(trace_reason + why, trace_reason_text(static_cast<wait_reason>(why)));
-    add(trace_stopped_by_yield, "runtime.Gosched");
-    add(trace_stopped_by_preemption, "preempted");
-    for (const trace_text& text : take_trace_texts(generation)) add(text.number, text.text);
-  }
-  /// Of a frame's function or file. 0: none.
-  uint64_t of(std::string_view text) {
+  void add_text(uint64_t number, std::string_view text) {
     text = text.substr(0, trace_text_max);
-    if (text.empty()) return 0;
-    const auto [at, fresh] = numbers_.try_emplace(std::string(text), next_);
-    if (fresh) add(next_++, text);
-    return at->second;
+    add(entry(one_string).put(number).put(text.size()).put(text).bytes());
   }
-  void write(std::string& out, uint32_t generation) const {
-    table all(out, generation, strings);
-    for (const std::string& entry : entries_) all.add(entry);
+  void flush() {
+    if (used_ > 1) put_batch(*out_, generation_, no_thread, 1, {bytes_, used_});
+    used_ = 1;
   }
 
  private:
-  void add(uint64_t number, std::string_view text) {
-    std::string entry(1, static_cast<char>(one_string));
-    put(entry, number);
-    put(entry, text.size());
-    entry += text;
-    entries_.push_back(std::move(entry));
-  }
-  std::vector<std::string> entries_;
-  std::unordered_map<std::string, uint64_t> numbers_;
-  uint64_t next_ = trace_first_frame_text;
+  const byte_sink* out_ = nullptr;
+  uint32_t generation_ = 0;
+  size_t used_ = 0;
+  char bytes_[batch_bytes_max];
 };
-
-struct frame {
-  uint64_t pc;
-  std::string_view function;
-  std::string_view file;
-  int line;
-  bool of_runtime;
-};
-
-/// Argument number `wanted` of the template that begins `name`; empty: there is none.
-std::string_view template_argument(std::string_view name, size_t wanted) noexcept {
-  size_t begin = name.find('<');
-  if (begin == std::string_view::npos) return {};
-  ++begin;
-  int depth = 0;
-  for (size_t at = begin; at < name.size(); ++at) {
-    const char c = name[at];
-    if (depth == 0 && (c == '>' || c == ',')) {
-      if (wanted == 0) return name.substr(begin, at - begin);
-      if (c == '>') return {};
-      --wanted;
-      begin = at + 2;  // ", "
-    }
-    if (c == '<' || c == '(' || c == '{') ++depth;
-    if (c == '>' || c == ')' || c == '}') --depth;
-  }
-  return {};
-}
-
-/// What a goroutine was started with, as its name: of `weft::rt::run_closure<F>` it is F, and of
-/// what Weft itself starts for a user's function that function.
-std::string_view goroutine_name(std::string_view function) noexcept {
-  if (function == "weft::rt::(anonymous namespace)::main_entry") return "main";
-  constexpr struct {
-    std::string_view begins;
-    size_t argument;
-  } wrappers[] = {{"weft::rt::run_closure<", 0},
-                  {"weft::rt::heap_closure<", 0},
-                  {"weft::wait_group::go<", 0},
-                  {"weft::group::go<", 0},
-                  {"weft::rt::spawn_task<", 1}};
-  for (bool again = true; again;) {
-    again = false;
-    for (const auto& wrapper : wrappers) {
-      if (!function.starts_with(wrapper.begins)) continue;
-      const std::string_view inner = template_argument(function, wrapper.argument);
-      if (inner.empty()) return function;
-      function = inner;
-      again = true;
-    }
-  }
-  return function;
-}
-
-/// Innermost first. The runtime's own are left out at both ends, but for the function that the
-/// goroutine was started with: it gives the goroutine its name.
-std::vector<frame> frames_of(const recorded_stack& stack, const symbol_table& symbols) {
-  std::vector<frame> all;
-  for (uint32_t n = 0; n < stack.depth; ++n) {
-    const uintptr_t address = stack.pcs()[n] - 1;
-    const symbol& names = symbols.at(address);
-    // A reader keeps one frame for each pc: inlined calls get some of their own.
-    for (size_t i = 0; i < names.lines.size(); ++i)
-      all.push_back({address | (names.lines.size() - 1 - i) << 56, names.lines[i].function,
-                     names.lines[i].file, names.lines[i].line, is_runtime_line(names.lines[i])});
-  }
-  while (!all.empty() && all.back().function.starts_with("weft_goroutine_")) all.pop_back();
-  const auto first = std::ranges::find_if_not(all, [](const frame& f) { return f.of_runtime; });
-  if (first != all.end()) all.erase(all.begin(), first);
-  if (all.size() > frames_max) all.erase(all.begin() + frames_max - 1, all.end() - 1);
-  if (!all.empty()) all.back().function = goroutine_name(all.back().function);
-  return all;
-}
-
-void write_stacks(std::string& out, uint32_t generation, string_table& texts) {
-  std::vector<const recorded_stack*> used;
-  std::vector<uintptr_t> addresses;
-  for (const recorded_stack* s = recorded_stacks(); s != nullptr; s = s->all_next) {
-    if (s->traced[generation & 1].load(relaxed) != generation) continue;
-    used.push_back(s);
-    for (uint32_t n = 0; n < s->depth; ++n) addresses.push_back(s->pcs()[n] - 1);
-  }
-  symbol_table symbols;
-  symbols.look_up(addresses);
-  table all(out, generation, stacks);
-  for (const recorded_stack* s : used) {
-    const std::vector<frame> frames = frames_of(*s, symbols);
-    std::string entry(1, static_cast<char>(one_stack));
-    put(entry, number_of(s));
-    put(entry, frames.size());
-    for (const frame& f : frames) {
-      put(entry, f.pc);
-      put(entry, texts.of(f.function));
-      put(entry, texts.of(f.file));
-      put(entry, static_cast<uint64_t>(f.line));
-    }
-    all.add(entry);
-  }
-}
-
-void write_clock(std::string& out, const trace_generation& of) {
-  std::string entry(1, static_cast<char>(sync));
-  entry += static_cast<char>(frequency);
-  put(entry, of.frequency);
-  entry += static_cast<char>(clock_snapshot);
-  put(entry, 0);
-  put(entry, static_cast<uint64_t>(of.mono_ns));
-  put(entry, static_cast<uint64_t>(of.wall_ns / 1'000'000'000));
-  put(entry, static_cast<uint64_t>(of.wall_ns % 1'000'000'000));
-  put_batch(out, of.number, no_thread, of.time, entry);
-}
 
 }  // namespace
 
-std::string trace_header() { return {"go 1.26 trace\0\0\0", 16}; }
+struct trace_workspace {
+  table stack_table;
+  table text_table;
+};
 
-std::string trace_generation_bytes(const trace_generation& of) {
-  std::string out;
+namespace {
+
+/// What nobody has looked up, as it can be had in a dying process.
+class dying_stack {
+ public:
+  explicit dying_stack(table& texts) noexcept : texts_(texts) {}
+  void look_up(const recorded_stack& stack, table& to) noexcept {
+    frames_ = entry(one_stack);
+    count_ = 0;
+    for (uint32_t n = 0; n < stack.depth; ++n) {
+      at_ = stack.pcs()[n] - 1;
+      inlined_ = 0;
+      symbolize(
+          at_,
+          [](void* self, const source_frame& f) noexcept {
+            static_cast<dying_stack*>(self)->add(f);
+          },
+          this);
+    }
+    entry whole(one_stack);
+    whole.put(number_of(&stack)).put(count_).put(frames_.bytes().substr(1));
+    to.add(whole.bytes());
+  }
+
+ private:
+  void add(const source_frame& f) noexcept {
+    if (count_ == trace_frames_max) return;
+    ++count_;
+    // A reader keeps one frame for each pc: inlined calls get some of their own.
+    frames_.put(at_ | (uint64_t{64} - inlined_++ % 64) << 56).put(text(f.function));
+    frames_.put(text(f.file)).put(static_cast<uint64_t>(f.line));
+  }
+  uint64_t text(std::string_view is) noexcept {
+    if (is.empty()) return 0;
+    texts_.add_text(next_, is);
+    return next_++;
+  }
+  table& texts_;
+  entry frames_{one_stack};
+  uint64_t count_ = 0;
+  uint64_t next_ = trace_first_dying_text;
+  uintptr_t at_ = 0;
+  uint64_t inlined_ = 0;
+};
+
+void write_stacks(const byte_sink& out, uint32_t generation, trace_workspace& room) {
+  table& all = room.stack_table;
+  all.begin(out, generation, stacks);
+  dying_stack unknown(room.text_table);
+  size_t looked_up = 0;
+  for (const recorded_stack* s = recorded_stacks(); s != nullptr; s = s->all_next) {
+    if (s->traced[generation & 1].load(relaxed) != generation) continue;
+    if (const encoded_stack* known = encoded_stack_of(*s); known != nullptr) {
+      use_frame_texts(*known, generation);
+      all.add(entry(one_stack).put(number_of(s)).put(known->bytes()).bytes());
+    } else if (looked_up++ < dying_stacks_max) {
+      unknown.look_up(*s, all);
+    } else {
+      all.add(entry(one_stack).put(number_of(s)).put(0).bytes());
+    }
+  }
+  all.flush();
+}
+
+/// Behind what write_stacks() has put there.
+void write_texts(uint32_t generation, table& all) {
+  for (uint64_t why = 0; why <= static_cast<uint64_t>(wait_reason::count_); ++why)
+    all.add_text(trace_reason + why, trace_reason_text(static_cast<wait_reason>(why)));
+  all.add_text(trace_stopped_by_yield, "runtime.Gosched");
+  all.add_text(trace_stopped_by_preemption, "preempted");
+  const trace_text_use add = [](void* to, uint64_t number, std::string_view text) {
+    static_cast<table*>(to)->add_text(number, text);
+  };
+  each_trace_text(generation, add, &all);
+  each_frame_text(generation, add, &all);
+  all.flush();
+}
+
+void write_clock(const byte_sink& out, const trace_generation& of) {
+  entry all(sync);
+  all.put(frequency).put(of.frequency).put(clock_snapshot).put(0);
+  all.put(static_cast<uint64_t>(of.mono_ns));
+  all.put(static_cast<uint64_t>(of.wall_ns / 1'000'000'000));
+  all.put(static_cast<uint64_t>(of.wall_ns % 1'000'000'000));
+  put_batch(out, of.number, no_thread, of.time, all.bytes());
+}
+
+void write_generation(const trace_generation& of, trace_workspace& room, const byte_sink& out) {
   for (const trace_buffer* batch = of.batches; batch != nullptr; batch = batch->next)
     put_batch(out, of.number, batch->thread, batch->base,
               {reinterpret_cast<const char*>(batch->bytes), batch->used});
   write_clock(out, of);
-  string_table texts(of.number);
-  write_stacks(out, of.number, texts);
-  texts.write(out, of.number);
-  out += static_cast<char>(end_of_generation);
-  return out;
+  room.text_table.begin(out, of.number, strings);
+  write_stacks(out, of.number, room);
+  write_texts(of.number, room.text_table);
+  out(entry(end_of_generation).bytes());
+}
+
+}  // namespace
+
+std::string trace_generation_bytes(const trace_generation& of) {
+  encode_trace_stacks(of.number);
+  static auto* const room = new trace_workspace;
+  std::string bytes;
+  const auto append = [](void* to, std::string_view piece) {
+    static_cast<std::string*>(to)->append(piece);
+  };
+  write_generation(of, *room, {append, &bytes});
+  return bytes;
+}
+
+trace_workspace* make_trace_workspace() noexcept { return new (std::nothrow) trace_workspace; }
+
+void write_dying_generation(const trace_generation& of, trace_workspace& room, int fd) noexcept {
+  const auto write = [](void* to, std::string_view piece) {
+    os::write_all(*static_cast<int*>(to), piece.data(), piece.size());
+  };
+  write_generation(of, room, {write, &fd});
 }
 
 }  // namespace weft::rt

@@ -32,6 +32,8 @@ name_table& names() {
 constexpr size_t block_len = 256;
 atomic<named*> blocks[trace_names_max / block_len + 1][block_len];
 
+atomic<size_t> name_count{0};
+
 atomic<trace_value*> values[2];
 atomic<uint64_t> next_value{0};
 
@@ -53,6 +55,7 @@ uint64_t trace_name(std::string_view name) {
   made.text = name;
   table.numbers.emplace(made.text, trace_first_name + index);
   blocks[index / block_len][index % block_len].store(&made, release);
+  name_count.store(index + 1, release);
   return trace_first_name + index;
 }
 
@@ -64,34 +67,36 @@ void use_trace_name(uint64_t number, uint32_t generation) noexcept {
 
 std::unique_ptr<trace_value> make_trace_value(std::string_view text) {
   auto made = std::make_unique<trace_value>();
-  made->is = {trace_first_value + next_value.fetch_add(1, relaxed), std::string(cut(text))};
+  made->number = trace_first_value + next_value.fetch_add(1, relaxed);
+  made->text = cut(text);
   return made;
 }
 
 void use_trace_value(trace_value* value, uint32_t generation) noexcept {
   atomic<trace_value*>& list = values[generation & 1];
   value->next = list.load(relaxed);
-  // release: the text; partner: take_trace_texts().
+  // release: the text; partner: each_trace_text().
   while (!list.compare_exchange(value->next, value, release, relaxed)) {
   }
 }
 
-std::vector<trace_text> take_trace_texts(uint32_t generation) {
-  std::vector<trace_text> all;
-  name_table& table = names();
-  {
-    const std::lock_guard<futex_mutex> held(table.lock);
-    for (size_t i = 0; i < table.all.size(); ++i)
-      if (table.all[i].used[generation & 1].load(relaxed) == generation)
-        all.push_back({trace_first_name + i, table.all[i].text});
+void each_trace_text(uint32_t generation, trace_text_use use, void* to) {
+  const size_t count = name_count.load(acquire);
+  for (size_t i = 0; i < count; ++i) {
+    const named* one = blocks[i / block_len][i % block_len].load(acquire);
+    if (one->used[generation & 1].load(relaxed) == generation)
+      use(to, trace_first_name + i, one->text);
   }
+  const trace_value* one = values[generation & 1].load(acquire);
+  for (; one != nullptr; one = one->next) use(to, one->number, one->text);
+}
+
+void drop_trace_values(uint32_t generation) noexcept {
   trace_value* first = values[generation & 1].exchange(nullptr, acquire);
   while (first != nullptr) {
     const std::unique_ptr<trace_value> one(first);
     first = one->next;
-    all.push_back(std::move(one->is));
   }
-  return all;
 }
 
 }  // namespace weft::rt

@@ -23,6 +23,7 @@
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/dump.hpp"
 #include "weft/sched/internal/debug_root.hpp"
+#include "weft/sched/internal/run_hooks.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -236,6 +237,7 @@ void dump_for_death(int fd, bool fatal_throw, void* context) noexcept {
   if (fatal_throw && level < traceback_level::all) level = traceback_level::all;
   if (dying_of_bug() && level < traceback_level::system) level = traceback_level::system;
   write_goroutines(fd, report_of::dying, level, running_here(), context);
+  tell_run_hooks_of_death();
 }
 
 struct stack_call {

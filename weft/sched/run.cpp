@@ -14,6 +14,7 @@
 #include "weft/heap/internal/stack.hpp"
 #include "weft/sched/go.hpp"
 #include "weft/sched/internal/debug_door.hpp"
+#include "weft/sched/internal/run_hooks.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -30,10 +31,13 @@ struct main_state {
   std::string_view debug_addr;
   std::string_view debug_token;
   std::string refusal;
+  /// Why the hooks would not have it begin; names the setting.
+  std::string bad_setting;
 };
 main_state main_goroutine;
 /// Written before the first run, by a static constructor.
 const debug_door* registered_door = nullptr;
+const run_hooks* registered_hooks = nullptr;  // the same
 futex_mutex init_lock{lock_rank::sim};
 bool initialized = false;
 bool monitor_started = false;  // deterministic mode has none: its time is virtual
@@ -52,11 +56,14 @@ std::terminate_handler previous_terminate = nullptr;
 
 void main_entry(void*) {
   const debug_door* door = main_goroutine.door;
+  const run_hooks* hooks = registered_hooks;
+  if (hooks != nullptr) main_goroutine.bad_setting = hooks->begun();
   if (door != nullptr)
     main_goroutine.refusal = door->open(main_goroutine.debug_addr, main_goroutine.debug_token);
-  if (main_goroutine.refusal.empty()) {
+  if (main_goroutine.refusal.empty() && main_goroutine.bad_setting.empty()) {
     main_goroutine.entry(main_goroutine.argument);
     if (door != nullptr) door->close();
+    if (hooks != nullptr) hooks->ending();
   }
   race_release(&main_goroutine);
   sched.main_done.store(1, seq_cst);  // from here on nobody left is not a deadlock
@@ -124,6 +131,12 @@ uint32_t wanted_procs(const options& how) {
   return static_cast<uint32_t>(how.procs);
 }
 
+[[noreturn]] void refuse_setting(std::string text) {
+  text += '\n';
+  os::write_all(2, text.data(), text.size());
+  os::exit_process(2);
+}
+
 /// A bad address in the options is the caller's mistake; one in the environment ends the process,
 /// as every bad setting does.
 void refuse_door(const options& how, const std::string& why) {
@@ -131,9 +144,7 @@ void refuse_door(const options& how, const std::string& why) {
   std::string text(asked ? "weft::run: options.debug_addr is \"" : "weft: WEFT_DEBUG_ADDR=\"");
   text.append(main_goroutine.debug_addr).append("\": ").append(why);
   if (asked) panic(text);
-  text += '\n';
-  os::write_all(2, text.data(), text.size());
-  os::exit_process(2);
+  refuse_setting(std::move(text));
 }
 
 /// Which door main_entry() is to open; or why none can be.
@@ -151,6 +162,10 @@ const char* prepare_door(const options& how) {
 }  // namespace
 
 void register_debug_door(const debug_door& door) noexcept { registered_door = &door; }
+void register_run_hooks(const run_hooks& hooks) noexcept { registered_hooks = &hooks; }
+void tell_run_hooks_of_death() noexcept {
+  if (registered_hooks != nullptr) registered_hooks->dying();
+}
 
 void initialize_runtime(bool with_monitor) {
   kept_lock_scope hold(init_lock);
@@ -199,6 +214,7 @@ void run_main(const options& how, void (*entry)(void*), void* argument) {
     sched.guests.fetch_sub(one_guest_parked, seq_cst);
     (void)stop_the_world();
   }
+  if (!main_goroutine.bad_setting.empty()) refuse_setting(main_goroutine.bad_setting);
   const std::string refusal = std::move(main_goroutine.refusal);
   sched.run_callers.store(0, release);
   if (!refusal.empty()) refuse_door(how, refusal);

@@ -22,6 +22,7 @@
 #include "weft/heap/internal/stack.hpp"
 #include "weft/heap/internal/whose.hpp"
 #include "weft/sched/internal/report.hpp"
+#include "weft/sched/internal/run_hooks.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -225,6 +226,7 @@ void on_fatal_signal(int number, siginfo_t* info, void* context) noexcept {
     }
   }
   if (dlog_enabled.load(relaxed)) dlog_print(fd);
+  tell_run_hooks_of_death();
   if (current_traceback() != traceback_level::crash) os::exit_process(2);
   // The signal again, by its default action, so that the core shows the fault itself: returning
   // repeats a faulting instruction; one that was sent is sent again.

@@ -32,6 +32,8 @@ trace_buffer* samples[2] WEFT_GUARDED_BY(buffers_lock) = {};
 /// Full ones of the two generations, newest first.
 trace_buffer* full[2] WEFT_GUARDED_BY(buffers_lock) = {};
 atomic<uint64_t> lost_events{0};
+/// Buffers that were filled in the present generation.
+atomic<size_t> full_count{0};
 
 atomic<uint64_t>* entries = nullptr;
 /// Of the last generation there was, in any trace.
@@ -51,6 +53,7 @@ trace_buffer* new_buffer() noexcept {
 }
 
 void put_full(trace_buffer* batch, uint32_t generation) noexcept {
+  full_count.fetch_add(1, relaxed);
   kept_lock_scope hold(buffers_lock);
   batch->next = full[generation & 1];
   full[generation & 1] = batch;
@@ -143,7 +146,15 @@ uint64_t trace_now() noexcept {
   return static_cast<uint64_t>(os::monotonic_ns() - begun_ns) / unit_ns + 1;
 }
 
+namespace {
+uint64_t trace_now_after_loads() noexcept {
+  if (by_ticks) return ((arch::ticks_after_loads() - begun_ticks) >> tick_shift) + 1;
+  return trace_now();
+}
+}  // namespace
+
 uint32_t trace_generation_now() noexcept { return trace_generation_number.load(relaxed); }
+size_t trace_bytes_now() noexcept { return full_count.load(relaxed) * sizeof(trace_buffer); }
 
 void trace_free(trace_buffer* batches) noexcept {
   while (batches != nullptr) {
@@ -174,8 +185,14 @@ atomic<uint64_t>* trace_entry_of(const goroutine* gp) noexcept {
 }
 
 void trace_window::put_list(trace_event type, const uint64_t* arguments, size_t count) noexcept {
+  // Without a P it goes on while the world is stopped: what it found mentioned was mentioned
+  // before.
+  append(mp_->p != nullptr ? trace_now() : trace_now_after_loads(), type, arguments, count);
+}
+
+void trace_window::append(uint64_t now, trace_event type, const uint64_t* arguments,
+                          size_t count) noexcept {
   trace_buffer*& slot = mp_->trace_buffers[generation_ & 1];
-  const uint64_t now = trace_now();
   // A machine of a thread that has ended is another thread's now.
   const auto thread = static_cast<uint64_t>(mp_->tid);
   if (slot != nullptr &&
@@ -262,9 +279,10 @@ bool trace_mention(trace_window& w, goroutine* gp, uint64_t thread) noexcept {
     if (e.generation < first || e.state == trace_state::unknown) return false;
     e.generation = w.generation();
     e.sequence = 0;
+    const uint64_t time = trace_now();
     if (!word.compare_exchange(seen, e.packed(), relaxed, relaxed)) continue;
     const bool here = e.state == trace_state::running || e.state == trace_state::syscall;
-    w.put(trace_event::go_status, gp->id, here ? thread : no_thread, static_cast<uint8_t>(e.state));
+    w.put_status(time, trace_event::go_status, gp->id, here ? thread : no_thread, e.state);
     return true;
   }
 }
@@ -316,6 +334,7 @@ trace_generation collect(uint32_t generation) noexcept {
     out.batches = batch;
   }
   out.lost = lost_events.exchange(0, relaxed);
+  full_count.store(0, relaxed);
   return out;
 }
 
@@ -344,10 +363,11 @@ void write_status(trace_window& w, goroutine* gp, bool first) noexcept {
     uint64_t seen = word.load(relaxed);
     const trace_state state = first_state(gp);
     if (state == trace_state::unknown || trace_entry::of(seen).generation == w.generation()) return;
+    const uint64_t time = trace_now();
     if (!word.compare_exchange(seen, trace_entry{w.generation(), 0, state}.packed(), relaxed,
                                relaxed))
       return;
-    w.put(trace_event::go_status, gp->id, no_thread, static_cast<uint8_t>(state));
+    w.put_status(time, trace_event::go_status, gp->id, no_thread, state);
     return;
   }
   const trace_entry e = trace_entry::of(trace_entry_of(gp)->load(relaxed));
@@ -410,6 +430,63 @@ bool trace_advance(trace_step step, trace_generation& finished) noexcept {
     if (step == trace_step::first) set_probe(probe_trace, true);
   }
   start_the_world(sched.procs.load(relaxed));
+  return true;
+}
+
+namespace {
+
+/// Newest first: `slots`, then the generation's full ones, then its samples.
+WEFT_UNCHECKED trace_buffer* before_full_ones(trace_buffer* slots, uint32_t generation) noexcept {
+  trace_buffer** end = &slots;
+  while (*end != nullptr) end = &(*end)->next;
+  *end = full[generation & 1];
+  while (*end != nullptr) end = &(*end)->next;
+  *end = samples[generation & 1];
+  return slots;
+}
+
+}  // namespace
+
+void trace_abandon() noexcept {
+  const uint32_t before = trace_generation_number.load(relaxed);
+  trace_generation_number.store(0, relaxed);
+  set_probe(probe_trace, false);
+  wait_for_windows();
+  trace_free(collect(before).batches);
+}
+
+bool trace_collect_dying(trace_generation& out) noexcept {
+  const uint32_t generation = trace_generation_number.load(relaxed);
+  if (generation == 0) return false;
+  trace_generation_number.store(0, relaxed);
+  os::heavy_fence();  // partner: light_fence() in trace_window
+  // A thread that was stopped inside its window, as this one may have been, never leaves it.
+  constexpr int64_t patience_ns = 20'000'000;
+  const int64_t until = os::monotonic_ns() + patience_ns;
+  out.number = generation;
+  set_clock(out);
+  trace_buffer* newest = nullptr;
+  for (machine* mp = sched.all_machines.load(acquire); mp != nullptr; mp = mp->all_link) {
+    const uint32_t seen = mp->trace_seq.load(acquire);
+    while (seen % 2 != 0 && mp->trace_seq.load(acquire) == seen) {
+      if (os::monotonic_ns() > until) return false;
+      os::yield_thread();
+    }
+    trace_buffer* slot = mp->trace_buffers[generation & 1];
+    if (slot == nullptr) continue;
+    slot->next = newest;
+    newest = slot;
+  }
+  // The lock may be held by a thread that was stopped. Nobody who goes on adds to these lists but
+  // a sampler, whose table may lose its last entry.
+  newest = before_full_ones(newest, generation);
+  if (lost_events.load(relaxed) != 0) return false;
+  while (newest != nullptr) {
+    trace_buffer* older = newest->next;
+    newest->next = out.batches;
+    out.batches = newest;
+    newest = older;
+  }
   return true;
 }
 

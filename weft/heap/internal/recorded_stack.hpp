@@ -28,6 +28,8 @@ struct recorded_stack {
   double live_bytes = 0;
   /// Generations of the execution trace that name it last, by parity.
   atomic<uint32_t> traced[2] = {};
+  /// What observe/trace writes of it, once it has been looked up.
+  atomic<const void*> trace_frames{nullptr};
 
   /// `depth` return addresses, innermost first; they lie behind the record.
   [[nodiscard]] const uintptr_t* pcs() const noexcept {

@@ -9,7 +9,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "weft/base/atomic.hpp"
 #include "weft/sched/internal/trace.hpp"
@@ -25,11 +24,10 @@ inline constexpr size_t trace_text_max = 1024;
 inline constexpr uint64_t trace_first_name = trace_strings_free;
 inline constexpr uint64_t trace_first_frame_text = trace_first_name + trace_names_max + 1;
 inline constexpr uint64_t trace_first_value = uint64_t{1} << 24;
+/// Of what a dying process looks up: above all values that there will be.
+inline constexpr uint64_t trace_first_dying_text = uint64_t{1} << 56;
 
-struct trace_text {
-  uint64_t number = 0;
-  std::string text;
-};
+using trace_text_use = void (*)(void* to, uint64_t number, std::string_view text);
 
 /// Number of a name, for good. Allocates the first time; throws std::bad_alloc.
 [[nodiscard]] uint64_t trace_name(std::string_view name);
@@ -37,14 +35,17 @@ struct trace_text {
 void use_trace_name(uint64_t number, uint32_t generation) noexcept;
 
 struct trace_value {
-  trace_text is;
+  uint64_t number = 0;
+  std::string text;
   trace_value* next = nullptr;
 };
 [[nodiscard]] std::unique_ptr<trace_value> make_trace_value(std::string_view text);
 /// In a window; takes it over.
 void use_trace_value(trace_value* value, uint32_t generation) noexcept;
 
-/// All that was used in a generation that has ended, values for the last time.
-[[nodiscard]] std::vector<trace_text> take_trace_texts(uint32_t generation);
+/// All that was used in a generation that has ended. Async-signal-safe if `use` is.
+void each_trace_text(uint32_t generation, trace_text_use use, void* to);
+/// Frees the generation's values.
+void drop_trace_values(uint32_t generation) noexcept;
 
 }  // namespace weft::rt

@@ -113,6 +113,13 @@ enum class trace_step : uint8_t { first, next, last };
 [[nodiscard]] bool trace_advance(trace_step step, trace_generation& finished) noexcept;
 /// Of the generation that is being recorded; 0: none.
 [[nodiscard]] uint32_t trace_generation_now() noexcept;
+/// Memory of its buffers that are full.
+[[nodiscard]] size_t trace_bytes_now() noexcept;
+/// Ends a trace when weft::run is about to return; what was not finished is dropped.
+void trace_abandon() noexcept;
+/// What the generation has until now, in a dying process, for good: nothing is recorded any more.
+/// False: nothing was, or a thread was stopped while it wrote. Async-signal-safe.
+[[nodiscard]] bool trace_collect_dying(trace_generation& out) noexcept;
 
 /// A sample of CPU time, from a profiler's thread; `p` and `g` may be none (~0, 0). `pcs`: return
 /// addresses. `time` is trace_now() as it was then. Takes no lock of the scheduler.

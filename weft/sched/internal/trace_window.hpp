@@ -63,8 +63,17 @@ class trace_window {
     put_list(type, list, sizeof...(arguments));
   }
   void put_list(trace_event type, const uint64_t* arguments, size_t count) noexcept;
+  /// A status, with the time before its entry was claimed: whoever finds the claim writes later
+  /// events, maybe while this one waits for the CPU.
+  void put_status(uint64_t time, trace_event type, uint64_t of, uint64_t thread,
+                  trace_state state) noexcept {
+    const uint64_t list[] = {of, thread, static_cast<uint64_t>(state)};
+    append(time, type, list, 3);
+  }
 
  private:
+  void append(uint64_t time, trace_event type, const uint64_t* arguments, size_t count) noexcept;
+
   machine* mp_;
   uint32_t generation_;
 };
