@@ -8,6 +8,7 @@
 #include "weft/heap/control.hpp"
 #include "weft/heap/stats.hpp"
 #include "weft/net/net.hpp"
+#include "weft/observe/flight_recorder.hpp"
 #include "weft/observe/prof.hpp"
 #include "weft/observe/trace.hpp"
 #include "weft/sched/dump.hpp"

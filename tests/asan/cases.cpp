@@ -116,6 +116,16 @@ void left_behind_at_exit() {
   weft::after_func(std::chrono::hours(1), [held = std::make_unique<int>(1)] { ++*held; });
   static weft::ticker hourly(std::chrono::hours(1));
   for (int i = 0; i < 100; ++i) weft::yield();
+  {
+    // Its labels are all that refers to them: both when it has begun, and when it has not.
+    const weft::prof::scope named(weft::prof::labels("route", std::string(100, 'r')));
+    weft::go([] { never.recv(); });
+  }
+  for (int i = 0; i < 10; ++i) weft::yield();
+  {
+    const weft::prof::scope named(weft::prof::labels("route", std::string(100, 'q')));
+    weft::go([] { never.recv(); });
+  }
   weft::go([held = std::make_unique<int>(1)] { ++*held; });  // not begun when the process ends
 }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "weft/base/sanitizer.hpp"
+#include "weft/sched/internal/label_set.hpp"
 #include "weft/sched/internal/scheduler.hpp"
 
 namespace weft::rt {
@@ -41,6 +42,10 @@ class word_collector {
     }
   }
 
+  void add(const void* object) noexcept {
+    if (count_ < end_) words_[count_++] = reinterpret_cast<uintptr_t>(object);
+  }
+
   void publish() const noexcept { sanitizer::leak_root(words_, count_ * sizeof(uintptr_t)); }
 
  private:
@@ -69,6 +74,7 @@ void collect_leak_roots() {
     if (record != 0 &&
         (unborn || (g.top != nullptr && reinterpret_cast<uintptr_t>(g.top->closure) == record)))
       words.add(record, record + birth_closure_bytes, nullptr);
+    if (label_set* labels = labels_of(&g); labels != nullptr) words.add(labels);
     if (parked && !unborn && g.top != nullptr && g.sp >= g.top->stack_lo && g.sp < g.top->stack_hi)
       words.add(g.sp, g.top->stack_hi, &g.top->fiber);
   }
