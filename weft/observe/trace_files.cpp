@@ -216,7 +216,8 @@ result<std::string> save_flight_recorder(std::string_view why) {
   std::string word(why.substr(0, 64));
   for (char& c : word)
     if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '-';
-  const std::string path = path_of(dir, word + "-" + std::to_string(files.fetch_add(1, rt::relaxed) + 1));
+  const std::string path =
+      path_of(dir, word + "-" + std::to_string(files.fetch_add(1, rt::relaxed) + 1));
   auto file = trace_file::create(path);
   if (!file) return fail(file.error());
   if (result<void> written = recorder.write(*file); !written) return fail(written.error());
