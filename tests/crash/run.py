@@ -44,6 +44,8 @@ SETTINGS = {
     "broken_heap": ("broken_heap", {"WEFT_MAXPROCS": "2"}),
     "held_mutex_fatal": ("held_alone", {"WEFT_DEBUG": "heldmutex=2"}),
     "held_mutex_silent": ("held_mutex", {"WEFT_DEBUG": "heldmutex=0"}),
+    # A main goroutine that is slow to start the others, and loses its P, numbers them otherwise.
+    "deadlock_everywhere": ("deadlock_everywhere", {"WEFT_DEBUG": "noretake=1"}),
     "deadlock_network_idle": ("deadlock_network_idle", {"WEFT_MAXPROCS": "2"}),
     # Which thread asks for one too many differs: the text only.
     "thread_exhaustion": ("thread_exhaustion", {"WEFT_MAXTHREADS": "4", "WEFT_TRACEBACK": "none"}),

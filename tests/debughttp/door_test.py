@@ -438,8 +438,8 @@ class Pprof(WithProgram):
         self.assertEqual((status, fields["content-type"]), (200, "text/html; charset=utf-8"))
         names = re.findall(r"<td><a href='[^']*'>(\w+)</a></td>", text.decode())
         self.assertEqual(names, sorted(names))
-        for name in ("allocs", "block", "cmdline", "goroutine", "heap", "mutex", "profile", "sched",
-                     "symbol", "threadcreate", "trace", "wall"):
+        for name in ("allocs", "block", "cmdline", "flight", "goroutine", "heap", "mutex",
+                     "profile", "sched", "symbol", "threadcreate", "trace", "wall"):
             self.assertIn(name, names)
         self.assertIn("<a href='goroutine?debug=2'>", text.decode())
         listed = self.json("/debug/pprof/?format=json")["profiles"]
@@ -532,6 +532,16 @@ class Pprof(WithProgram):
             if status == 200:
                 break
         self.assertEqual(status, 200)
+
+    def test_flight_recorder(self):
+        self.refused("/debug/pprof/flight", 404, "trace: the flight recorder is not on "
+                     "(start_flight_recorder, or set WEFT_TRACE_DIR)")
+        with tempfile.TemporaryDirectory() as folder, Running(WEFT_TRACE_DIR=folder) as p:
+            status, fields, data = curl("http://weft/debug/pprof/flight", at=p.socket)
+            self.assertEqual((status, fields["content-disposition"]),
+                             (200, 'attachment; filename="flight"'))
+            self.assertRegex(data, rb"^go 1\.\d+ trace\0\0\0")
+            self.assertEqual(p.end(), (0, ""))
 
 
 def go_missing():

@@ -113,7 +113,8 @@ class Flight(unittest.TestCase):
         self.events(left["crash"])
 
     def test_bad_directories(self):
-        for path, why in (("/no/such", "No such file or directory"), ("/dev/null", "it is no directory"),
+        for path, why in (("/no/such", "No such file or directory"),
+                          ("/dev/null", "it is no directory"),
                           ("/" + "x/" * 2500, "File name too long")):
             status, said, _ = self.run_case("other", WEFT_TRACE_DIR=path)
             self.assertEqual((status, said), (2, f'weft: WEFT_TRACE_DIR="{path}": {why}\n'))

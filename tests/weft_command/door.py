@@ -256,6 +256,14 @@ def profiles(folder):
         has(f"wrote trace-{at.pid}.out", trace, "a trace")
         said = json.loads(weft(folder, "trace", "convert", f"trace-{at.pid}.out", "--json")[0])
         expect(True, said["goroutines"] >= 37 and 0.1 < said["seconds"] < 30, f"it has {said}")
+        has("the flight recorder is not on", weft(folder, "trace", "--last", at.pid, status=1)[1],
+            "no flight recorder")
+        has("--last looks back", weft(folder, "trace", "--last", "-s", "1", at.pid, status=2)[1],
+            "both")
+        with Program(folder, WEFT_TRACE_DIR=folder) as recorded:
+            said = json.loads(weft(folder, "trace", "--last", recorded.pid, "--json")[0])
+            expect(f"trace-{recorded.pid}.out", said["file"], "the last seconds")
+            weft(folder, "trace", "convert", said["file"])
         # One CPU profile at a time; Ctrl-C ends the first at once, and leaves no file.
         first = profiling(folder, at)
         first.send_signal(signal.SIGINT)

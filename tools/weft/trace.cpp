@@ -2,6 +2,7 @@
 // weft trace: an execution trace of a running process.
 #include <array>
 #include <cstdio>
+#include <optional>
 
 #include "commands.hpp"
 #include "files.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr option options[] = {
     {"--seconds", "-s", "TIME", "how long (default 1s)"},
+    {"--last", "-l", nullptr, "what its flight recorder remembers: the seconds before now"},
     {"--output", "-o", "FILE", "where to write it (default: trace-TARGET.out)"},
     {"--json", nullptr, nullptr, "what was written, as JSON"},
     token_option,
@@ -26,7 +28,7 @@ constexpr option options[] = {
 struct written_trace {
   std::string file;
   int64_t bytes = 0;
-  double seconds = 0;
+  std::optional<double> seconds;
 };
 
 int run(const invocation& given) {
@@ -34,8 +36,16 @@ int run(const invocation& given) {
   if (!seconds) return report(seconds.error());
   const weft::result<target> at = target::find(given, given.arguments[0]);
   if (!at) return report(at.error());
+  const bool last = given.has("--last");
+  if (last && given.has("--seconds"))
+    return report(usage_error("--seconds is how long to trace from now on; --last looks back"));
   const weft::result<std::string> bytes = [&] {
     std::array<char, 64> path{};
+    if (last) {
+      const interrupt stop;
+      progress shown("the last seconds of " + at->name(), 0);
+      return at->get(stop.ctx(), "/debug/pprof/flight", 0, [&](size_t n) { shown.got(n); });
+    }
     std::snprintf(path.data(), path.size(), "/debug/pprof/trace?seconds=%g", *seconds);
     const interrupt stop;
     progress shown("trace of " + at->name(), *seconds);
@@ -49,7 +59,9 @@ int run(const invocation& given) {
     return report(written.error());
   if (given.has("--json")) {
     const written_trace out{
-        .file = output, .bytes = static_cast<int64_t>(bytes->size()), .seconds = *seconds};
+        .file = output,
+        .bytes = static_cast<int64_t>(bytes->size()),
+        .seconds = last ? std::nullopt : std::optional<double>(*seconds)};
     return print_out(weft::json::encode(out).value_or("null") + "\n") ? exit_good : exit_failed;
   }
   if (output != "-")

@@ -15,6 +15,7 @@
 #include "weft/debughttp/debughttp.hpp"
 #include "weft/debughttp/internal/answer.hpp"
 #include "weft/debughttp/internal/pages.hpp"
+#include "weft/observe/flight_recorder.hpp"
 #include "weft/observe/internal/symbols.hpp"
 #include "weft/observe/prof.hpp"
 #include "weft/observe/trace.hpp"
@@ -213,6 +214,16 @@ void serve_profile(response_writer& w, request& r) {
     serve_failure(w, 500, "Could not write the profile: ", done.error());
 }
 
+/// What the flight recorder remembers; as large as it is, so it takes no seconds.
+void serve_flight(response_writer& w, request&) {
+  say_binary(w, "flight");
+  auto out = to_client(w);
+  const auto done = trace::write_flight_recorder(out);
+  if (!done && done.error() == trace::not_recording)
+    return serve_error(w, 404, done.error().message());
+  if (!done) serve_failure(w, 500, "Could not write the trace: ", done.error());
+}
+
 /// The arguments, with NUL between them.
 void serve_cmdline(response_writer& w, request&) {
   std::string text;
@@ -275,6 +286,8 @@ std::vector<entry> entries() {
     all.push_back({p.name, p.description, std::string(p.name) + "?debug=1",
                    p.name == "goroutine" ? num_goroutine() : p.count});
   all.push_back({"cmdline", "the command line of this process", "cmdline", 0});
+  all.push_back({"flight", "an execution trace of the last seconds, if the flight recorder is on",
+                 "flight", 0});
   all.push_back({"profile", "CPU: seconds=N, then for go tool pprof", "profile?seconds=30", 0});
   all.push_back({"symbol", "names of the addresses that are posted, 0x1+0x2", "symbol", 0});
   all.push_back(
@@ -321,6 +334,7 @@ void add_pprof_pages(http::mux& to) {
   to.handle("GET /debug/pprof/{$}", serve_index);
   to.handle("GET /debug/pprof/profile", serve_cpu);
   to.handle("GET /debug/pprof/trace", serve_trace);
+  to.handle("GET /debug/pprof/flight", serve_flight);
   to.handle("GET /debug/pprof/wall", serve_wall);
   to.handle("GET /debug/pprof/cmdline", serve_cmdline);
   to.handle("GET /debug/pprof/symbol", serve_symbol);

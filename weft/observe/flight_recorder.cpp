@@ -8,6 +8,7 @@
 #include "weft/base/os/os.hpp"
 #include "weft/base/settings.hpp"
 #include "weft/observe/internal/flight.hpp"
+#include "weft/observe/internal/flight.hpp"
 #include "weft/observe/internal/trace_file.hpp"
 
 namespace weft::trace {
