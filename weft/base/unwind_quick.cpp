@@ -91,7 +91,7 @@ uint64_t row_at(uintptr_t pc) noexcept {
 static_assert(entries == size_t{1} << (64 - 51));
 
 /// False: a row that only unwind() can follow.
-__attribute__((no_sanitize("address"))) [[gnu::always_inline]] inline bool walk(
+[[gnu::always_inline]] __attribute__((no_sanitize("address"))) inline bool walk(
     uintptr_t pc, bool exact, uintptr_t sp, uintptr_t fp, stack_bounds stack, uintptr_t* pcs,
     size_t max, size_t& count) noexcept {
   pcs[count++] = pc;

@@ -3,11 +3,12 @@
 //
 // For a process that dies they lie in `shown` as well: a ring of pointers that a signal handler may
 // read (process_is_dying says when they are freed).
+#include "weft/observe/flight_recorder.hpp"
+
 #include <mutex>
 
 #include "weft/base/os/os.hpp"
 #include "weft/base/settings.hpp"
-#include "weft/observe/internal/flight.hpp"
 #include "weft/observe/internal/flight.hpp"
 #include "weft/observe/internal/trace_file.hpp"
 
