@@ -1,35 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows about looking at a program: what profiles and traces cost it, and how long they take.
+// Rows about looking at a program: how long it takes, how much it sees, what it keeps in memory.
+#include <charconv>
 #include <string>
 
 #include "bench/common/observers.hpp"
+#include "bench/weft/ping_pong.hpp"
 #include "bench/weft/rows.hpp"
-#include "weft/observe/prof.hpp"
-#include "weft/observe/trace.hpp"
+#include "tools/weft/trace_file.hpp"
 #include "weft/sync/chan.hpp"
+#include "weft/sync/mutex.hpp"
 #include "weft/sync/wait_group.hpp"
+
+extern "C" void burn_with_frame_pointers(int rounds);
+extern "C" void burn_without_frame_pointers(int rounds);
 
 namespace bench {
 namespace {
 
-/// CPU time of so many round trips between two goroutines.
-int64_t ping_pong_ns(int64_t rounds) {
-  const auto ping = weft::make_chan<int64_t>();
-  const auto pong = weft::make_chan<int64_t>();
-  weft::go([=] {
-    for (int64_t v : ping) pong.send(v);
-    pong.close();
-  });
-  const int64_t before = cpu_ns();
-  for (int64_t i = 0; i < rounds; ++i) {
-    ping.send(i);
-    keep(pong.recv());
-  }
-  const int64_t used = cpu_ns() - before;
-  ping.close();
-  keep(pong.recv());
-  return used;
-}
+struct text_sink {
+  std::string text;
+  void operator()(std::string_view piece) { text += piece; }
+};
 
 __attribute__((noinline)) void spin(int64_t rounds) {
   for (int64_t i = 0; i < rounds; ++i) asm volatile("");
@@ -39,8 +30,6 @@ int64_t spin_ns(int64_t rounds) {
   spin(rounds);
   return cpu_ns() - before;
 }
-
-constexpr int pairs = 15;
 
 }  // namespace
 
@@ -59,36 +48,11 @@ void goroutine_profile_1m(const call& how) {
     counting_sink to;
     result out{how};
     out.start();
-    if (!weft::prof::write("goroutine", to)) _exit(1);
+    must(weft::prof::write("goroutine", to).has_value());
     out.stop(count);
     out.value("profile_ms", static_cast<double>(out.wall()) / 1e6);
     out.print(program);
     gate.close();
-  });
-}
-
-void trace_ping_pong(const call& how) {
-  run_weft(how.procs, [&] {
-    const int64_t rounds = how.count(20'000);
-    ping_pong_ns(rounds);
-    counting_sink to;
-    int64_t traced = 0;
-    result out{how};
-    out.start();
-    const cost more = overhead(
-        pairs, [&] { return ping_pong_ns(rounds); },
-        [&] {
-          if (!weft::trace::start(to)) _exit(1);
-          const int64_t used = ping_pong_ns(rounds);
-          if (!weft::trace::stop()) _exit(1);
-          traced += rounds;
-          return used;
-        });
-    out.stop(2 * pairs * rounds);
-    out.value("cost_percent", more.percent);
-    out.value("cost_ns", more.amount / static_cast<double>(rounds));
-    out.value("bytes_per_round", static_cast<double>(to.bytes) / static_cast<double>(traced));
-    out.print(program);
   });
 }
 
@@ -102,22 +66,210 @@ void cpu_profile(const call& how) {
     // Ten times as fast as one would, so that there is something to see; told per 1,000 Hz.
     constexpr int rate = 10'000;
     const cost more = overhead(
-        pairs, [&] { return spin_ns(rounds); },
+        15, [&] { return spin_ns(rounds); },
         [&] {
-          if (!weft::prof::start_cpu({.rate_hz = rate})) _exit(1);
+          must(weft::prof::start_cpu({.rate_hz = rate}).has_value());
           const int64_t used = spin_ns(rounds);
           counting_sink to;
-          if (!weft::prof::stop_cpu(to)) _exit(1);
+          must(weft::prof::stop_cpu(to).has_value());
           return used;
         });
-    if (!weft::prof::start_cpu({.rate_hz = 1000})) _exit(1);
+    must(weft::prof::start_cpu({.rate_hz = 1000}).has_value());
     spin(4 * rounds);
     counting_sink to;
     const auto summary = weft::prof::stop_cpu(to);
     if (summary) achieved = summary->achieved_hz;
     out.stop(rounds);
     out.value("percent_at_1000hz", more.percent / (rate / 1000));
+    out.value("percent_at_100hz", more.percent / (rate / 100));
     out.value("achieved_hz", achieved);
+    out.print(program);
+  });
+}
+
+// --- stacks --------------------------------------------------------------------------------------
+
+namespace {
+
+/// Where the goroutine begins whose stacks are looked at.
+__attribute__((noinline)) void stacks_begin_here(void (*burn)(int), int64_t cpu) {
+  const int64_t until = cpu_ns() + cpu;
+  while (cpu_ns() < until) {
+    burn(20);
+    weft::yield();
+  }
+}
+
+/// Per cent of the samples that are not the scheduler's own whose stack reaches the beginning.
+/// Reads the text of a profile: a line of numbers for each stack, the last being the samples, then
+/// its frames.
+double whole_percent(std::string_view profile) {
+  double whole = 0;
+  double all = 0;
+  while (!profile.empty()) {
+    const std::string_view record = profile.substr(0, profile.find("\n\n"));
+    profile.remove_prefix(std::min(profile.size(), record.size() + 2));
+    const size_t at = record.find(" @");
+    const size_t last = record.rfind("#\t");
+    if (at == std::string_view::npos || last == std::string_view::npos) continue;
+    const std::string_view outermost = record.substr(last);
+    if (outermost.find("weft::rt::") != std::string_view::npos ||
+        outermost.find("clone3") != std::string_view::npos)
+      continue;
+    const std::string_view line = record.substr(0, at);
+    const std::string_view digits = line.substr(line.find_last_of(" \n") + 1);
+    double samples = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), samples);
+    all += samples;
+    if (record.find("stacks_begin_here") != std::string_view::npos) whole += samples;
+  }
+  return all > 0 ? 100 * whole / all : 0;
+}
+
+double measure_stacks(void (*burn)(int), int64_t cpu) {
+  must(weft::prof::start_cpu({.rate_hz = 1000}).has_value());
+  weft::wait_group done;
+  done.go([=] { stacks_begin_here(burn, cpu); });
+  done.wait();
+  text_sink to;
+  must(weft::prof::stop_cpu(to, weft::prof::form::text).has_value());
+  return whole_percent(to.text);
+}
+
+}  // namespace
+
+void whole_stacks(const call& how) {
+  run_weft(how.procs, [&] {
+    const int64_t cpu = how.count(1'000'000'000);
+    result out{how};
+    out.start();
+    const double with = measure_stacks(burn_with_frame_pointers, cpu);
+    const double without = measure_stacks(burn_without_frame_pointers, cpu);
+    out.stop(2);
+    out.value("with_percent", with);
+    out.value("without_percent", without);
+    out.print(program);
+  });
+}
+
+// --- size of a trace -----------------------------------------------------------------------------
+
+namespace {
+
+/// Some of everything: goroutines that begin and end, wait for each other, for locks and for time.
+void a_bit_of_everything(int64_t count) {
+  ping_pong_ns(count);
+  weft::wait_group done;
+  weft::mutex lock;
+  for (int g = 0; g < 100; ++g)
+    done.go([&] {
+      for (int64_t i = 0; i < count / 100; ++i) {
+        lock.lock();
+        weft::yield();
+        lock.unlock();
+        if (i % 100 == 0) weft::sleep_for(std::chrono::microseconds(100));
+      }
+    });
+  for (int64_t i = 0; i < count; ++i) done.go([] { weft::yield(); });
+  done.wait();
+}
+
+int64_t count_events(std::string_view file) {
+  weft::result<weft_command::trace_reader> reader = weft_command::trace_reader::open(file);
+  must(reader.has_value());
+  weft_command::trace_generation generation;
+  int64_t count = 0;
+  for (;;) {
+    const weft::result<bool> more = reader->next(generation);
+    must(more.has_value());
+    if (!*more) return count;
+    count += static_cast<int64_t>(generation.events.size());
+  }
+}
+
+}  // namespace
+
+void trace_size(const call& how) {
+  run_weft(how.procs, [&] {
+    const int64_t count = how.count(50'000, 100);
+    result out{how};
+    out.start();
+    text_sink to;
+    must(weft::trace::start(to).has_value());
+    a_bit_of_everything(count);
+    must(weft::trace::stop().has_value());
+    const int64_t events = count_events(to.text);
+    out.stop(events);
+    out.value("bytes_per_event", static_cast<double>(to.text.size()) / static_cast<double>(events));
+    out.value("mb_per_million", static_cast<double>(to.text.size()) / static_cast<double>(events));
+    out.print(program);
+  });
+}
+
+// --- memory --------------------------------------------------------------------------------------
+
+namespace {
+
+/// Pairs of goroutines that answer each other, until the gate is closed. The most resident memory
+/// of the process in this time, in bytes.
+int64_t memory_while_busy(int goroutines, int64_t ns, bool labelled) {
+  weft::wait_group done;
+  const int64_t until = wall_ns() + ns;
+  for (int g = 0; g < goroutines / 2; ++g) {
+    const auto ping = weft::make_chan<int>();
+    const auto pong = weft::make_chan<int>();
+    done.go([=] {
+      for (int v : ping) pong.send(v);
+      pong.close();
+    });
+    done.go([=] {
+      const auto work = [&] {
+        for (int i = 0; i % 16 != 0 || wall_ns() < until; ++i) {
+          keep(std::make_unique<char[]>(100));
+          ping.send(i);
+          keep(pong.recv());
+        }
+      };
+      if (labelled)
+        weft::prof::do_(weft::prof::labels{"pair", std::to_string(g)}, work);
+      else
+        work();
+      ping.close();
+    });
+  }
+  int64_t most = 0;
+  while (wall_ns() < until) {
+    weft::sleep_for(std::chrono::milliseconds(50));
+    most = std::max(most, status_bytes("VmRSS"));
+  }
+  done.wait();
+  return most;
+}
+
+double megabytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
+}  // namespace
+
+void observed_memory(const call& how) {
+  run_weft(how.procs, [&] {
+    const int goroutines = static_cast<int>(how.count(10'000, 2, 100));
+    const int64_t ns = how.count(10'000'000'000);
+    result out{how};
+    out.start();
+    memory_while_busy(goroutines, ns / 10, false);
+    const int64_t without = memory_while_busy(goroutines, ns / 10, false);
+    const auto all_but_trace = {"cpu", "wall", "block_mutex", "heap"};
+    for (const char* name : all_but_trace) find_observer(name)->on();
+    const int64_t with = memory_while_busy(goroutines, ns, true);
+    for (const char* name : all_but_trace) find_observer(name)->off();
+    const int64_t after = status_bytes("VmRSS");
+    find_observer("trace")->on();
+    const int64_t traced = memory_while_busy(goroutines, ns / 10, true);
+    find_observer("trace")->off();
+    out.stop(goroutines);
+    out.value("watched_mb", megabytes(with - without));
+    out.value("written_mb", megabytes(after - without));
+    out.value("traced_mb", megabytes(traced - after));
     out.print(program);
   });
 }
