@@ -285,12 +285,11 @@ result<void> sampler::start(int rate_hz) {
   begun_mono_ns_ = os::monotonic_ns();
   begun_cpu_ns_ = os::process_cpu_ns();
   probe_calls.thread_begins.store(on_new_thread, release);
-  set_probe(probe_threads, true);
   look_for_threads();
   const int error =
       os::start_thread(collector_main, this, collector_stack_bytes, "weft-prof", true);
   if (error != 0) {
-    set_probe(probe_threads, false);
+    probe_calls.thread_begins.store(nullptr, relaxed);
     for (auto& [tid, t] : threads_) end_thread(*t);
     threads_.clear();
     end_reading_labels();
@@ -305,7 +304,7 @@ result<void> sampler::start(int rate_hz) {
 result<cpu_samples> sampler::stop() {
   const std::lock_guard<mutex> held(lock_);
   if (!on_) return fail(prof::not_profiling);
-  set_probe(probe_threads, false);
+  probe_calls.thread_begins.store(nullptr, relaxed);
   asked_.store(stop_now, release);
   os::futex_wake(asked_, 1);
   while (ended_.load(acquire) == 0) os::futex_wait(ended_, 0, -1);

@@ -66,7 +66,7 @@ void adopt_thread(machine* mp, bool runtime) noexcept {
   mp->g0_fiber.adopt_thread(runtime);
   mp->thread_locals.find();
   set_thread_slot(mp);
-  if ((probes.now() & probe_threads) != 0) probe_calls.thread_begins.load(acquire)();
+  if (const auto tell = probe_calls.thread_begins.load(acquire); tell != nullptr) tell();
 }
 
 void machine_main(void* argument) {

@@ -18,15 +18,16 @@ enum probe_bit : uint32_t {
   probe_block = 2,     // who was blocked, and how long
   probe_mutex = 4,     // who ended others' waiting for a lock
   probe_sched = 8,     // how long from ready to running
-  probe_threads = 16,  // threads that begin
 };
+/// Those that ask when a goroutine begins to run.
+inline constexpr uint32_t probes_of_running = probe_trace | probe_sched;
 /// Set and cleared by the layers above, after their functions are in place. Whoever reads a bit
 /// acts by it; a moment later it may be off.
 extern watch_word probes;
 void set_probe(probe_bit bit, bool on) noexcept;
 
 /// Called inside a section, on the goroutine or thread in question: they must not park, allocate
-/// from the program's heap, or take long. Written once each, before their bit.
+/// from the program's heap, or take long. Written before their bit is set.
 struct probe_functions {
   /// A goroutine or foreign thread has waited `ns` for `why`, and goes on now. From its park().
   atomic<void (*)(wait_reason why, int64_t ns) noexcept> blocked{nullptr};
@@ -35,7 +36,8 @@ struct probe_functions {
   /// The caller makes a goroutine ready: what is handed to `ran` when it begins to run, or null.
   atomic<void* (*)() noexcept> made_ready{nullptr};
   atomic<void (*)(void* made_ready, int64_t ns) noexcept> ran{nullptr};
-  /// This thread is one that the runtime has started, or has come to know.
+  /// This thread is one that the runtime has started, or has come to know. Has no bit: a thread
+  /// that begins asks for the function, and a CPU profile must cost no switch anything.
   atomic<void (*)() noexcept> thread_begins{nullptr};
 };
 extern probe_functions probe_calls;

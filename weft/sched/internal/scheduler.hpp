@@ -165,7 +165,7 @@ uint64_t next_random(machine* mp) noexcept;
 /// machine::picked what has been picked already).
 goroutine* pick_next(machine* mp, processor& pp) noexcept;
 inline void note_execute(processor& pp, goroutine* gp, bool inherits_slice) noexcept {
-  if (probes.now() != 0) [[unlikely]]
+  if ((probes.now() & probes_of_running) != 0) [[unlikely]]
     probe_execute(gp);
   gp->status.store(static_cast<uint32_t>(g_status::running), relaxed);
   // A goroutine from the next slot shares its waker's time slice: else two that wake each other
