@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <latch>
 #include <memory>
 #include <random>
 #include <string>
@@ -243,14 +244,14 @@ int threads_that_block(uint32_t seed) {
   for (int i = 0; i < blockers; ++i)
     inhabit(seed++, 20, [](random_numbers& random, belongings& mine) {
       const auto us = static_cast<useconds_t>(random() % 5000);
-      weft::blocking([&] { ::usleep(us); });
+      weft::blocking([&] { ::usleep(us); });  // a thread that sleeps is the subject
       weft::sleep_for(between(random, 1ms, 100ms));
       work(random, mine);
     });
   // What nobody has announced: the monitor takes the P.
   for (int i = 0; i < silent_blockers; ++i)
     inhabit(seed++, 20, [](random_numbers& random, belongings& mine) {
-      ::usleep(static_cast<useconds_t>(random() % 30'000));
+      ::usleep(static_cast<useconds_t>(random() % 30'000));  // so that the P is taken from it
       weft::sleep_for(between(random, 100ms, 500ms));
       work(random, mine);
     });
@@ -262,7 +263,7 @@ int foreign_thread() {
   const auto letters = make_chan<int>(4);
   std::thread([letters] {
     for (int i = 0;; ++i) {
-      ::usleep(10'000);
+      ::usleep(10'000);  // the pace of what it sends
       letters.send(i);
       weft::go([] { weft::yield(); });
     }
@@ -365,10 +366,20 @@ void look(const std::filesystem::path& folder, int cycle) {
   std::printf("\n");
 }
 
+/// As many threads as will ever be blocked at once: they stay.
+void make_threads() {
+  constexpr int count = pipe_pairs + blockers + silent_blockers + 8;
+  std::latch there(count);
+  wait_group all;
+  for (int i = 0; i < count; ++i) all.go([&] { weft::blocking([&] { there.arrive_and_wait(); }); });
+  all.wait();
+}
+
 int observe(const std::filesystem::path& folder, duration time, duration cycle, int goroutines) {
   prof::set_block_rate(10'000);
   prof::set_mutex_fraction(10);
   prof::set_sched_fraction(100);
+  make_threads();
   const auto began = weft::now();
   begin(goroutines);
   for (int i = 0;; ++i) {

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,8 @@ TRACE_PAGES = ["/", "/goroutines", "/io?raw=1", "/block?raw=1", "/syscall?raw=1"
                "/usertasks", "/userregions", "/mmu", "/mmu?mode=plot&flags=stw"]
 # malloc's and the kernel's part, and what a load that is never twice the same needs more.
 MEMORY_SLACK = 0.03
+# A shorter run is a warm-up for its memory: goroutines live for a minute.
+MEMORY_MINUTES = 10
 TOOL_TIMEOUT_S = 400
 
 
@@ -230,6 +233,7 @@ def main():
     parser.add_argument("--goroutines", type=int, default=100_000)
     parser.add_argument("--folder", type=pathlib.Path, help="for files; default: a new one")
     how = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the program ends, too
     tools = Tools()
     folder = how.folder or pathlib.Path(tempfile.mkdtemp(prefix="weft_observe_"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -249,8 +253,9 @@ def main():
     print(f"observe: {cycles} cycles, {refused} files refused; the program ended with "
           f"{program.returncode}", flush=True)
     holds = refused == 0 and cycles > 0 and program.returncode == 0
-    holds &= stays("resident MiB", sampler.samples, 1, lambda before: before * MEMORY_SLACK)
-    holds &= stays("threads", sampler.samples, 2, lambda _: 1)
+    same = stays("resident MiB", sampler.samples, 1, lambda before: before * MEMORY_SLACK)
+    holds &= same or how.minutes < MEMORY_MINUTES
+    holds &= stays("threads", sampler.samples, 2, lambda _: 0)
     holds &= stays("descriptors", sampler.samples, 3, lambda _: 8)
     print(f"observe: {'passed' if holds else 'FAILED'}")
     if not any(folder.iterdir()) and how.folder is None:
