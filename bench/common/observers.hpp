@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/observe/flight_recorder.hpp"
 #include "weft/observe/prof.hpp"
 #include "weft/observe/trace.hpp"
 
@@ -65,6 +66,8 @@ inline constexpr observer observers[] = {
      [] { weft::prof::set_memory_rate(0); }},
     {"trace", [] { must(weft::trace::start(trace_bytes).has_value()); },
      [] { must(weft::trace::stop().has_value()); }},
+    {"flight", [] { must(weft::trace::start_flight_recorder().has_value()); },
+     [] { must(weft::trace::stop_flight_recorder().has_value()); }},
 };
 
 inline const observer* find_observer(std::string_view name) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // floor-bench: what the machine itself costs, with no runtime at all. Rows: a bare switch of
-// stacks, a C++20 coroutine made and destroyed, a futex wake, the first touch of a page.
+// stacks, a C++20 coroutine made and destroyed, a futex wake, the first touch of a page, a signal.
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -11,6 +11,7 @@
 
 #include "bench/common/measure.hpp"
 #include "bench/floor/bare_switch.hpp"
+#include "bench/floor/sampling.hpp"
 #include "weft/base/atomic.hpp"
 
 namespace bench {
@@ -226,6 +227,34 @@ void prefault(const call& how) {
   _exit(0);
 }
 
+/// At 10,000 signals a second, told per 1,000.
+void sampling(const call& how) {
+  constexpr int rate = 10'000;
+  constexpr size_t pairs = 15;
+  const int fd = sampling_event(rate);
+  if (fd < 0) std::exit(1);
+  const int64_t rounds = how.count(300'000'000);
+  const auto timed = [&] {
+    const int64_t before = cpu_ns();
+    spin(rounds);
+    return static_cast<double>(cpu_ns() - before);
+  };
+  timed();
+  std::vector<double> more;
+  result out{how};
+  out.start();
+  for (size_t i = 0; i < pairs; ++i) {
+    const double plain = timed();
+    ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+    more.push_back(100 * (timed() / plain - 1));
+    ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
+  }
+  out.stop(2 * pairs * rounds);
+  std::sort(more.begin(), more.end());
+  out.value("percent_at_1000hz", more[pairs / 2] / (rate / 1000));
+  out.print(program);
+}
+
 constexpr entry rows[] = {
     {"switch_2", switch_2},
     {"switch_1000", switch_1000},
@@ -234,6 +263,7 @@ constexpr entry rows[] = {
     {"futex_round_trip", futex_round_trip},
     {"page_touch", page_touch},
     {"prefault", prefault},
+    {"sampling", sampling},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@ package main
 import (
 	"io"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
 	"sort"
@@ -36,6 +37,13 @@ var observers = map[string]observer{
 	"nothing": {func() {}, func() {}},
 	"cpu":     {func() { must(pprof.StartCPUProfile(io.Discard)) }, pprof.StopCPUProfile},
 	"trace":   {func() { must(trace.Start(&traceBytes)) }, trace.Stop},
+	"block_mutex": {func() {
+		runtime.SetBlockProfileRate(10_000)
+		runtime.SetMutexProfileFraction(10)
+	}, func() {
+		runtime.SetBlockProfileRate(0)
+		runtime.SetMutexProfileFraction(0)
+	}},
 	"flight": {func() {
 		flight = trace.NewFlightRecorder(trace.FlightRecorderConfig{})
 		must(flight.Start())

@@ -85,6 +85,7 @@ LOADS = {
     # A request that allocates; the other does not.
     "observe_heap": observed("heap", ("weft",), "/json", malloc=True),
     "observe_trace": observed("trace"),
+    "observe_flight": observed("flight"),
     "idle_15000": Load("idle", ("weft", "go", "nginx"), IDLE_CONNECTIONS, afresh=True),
     "vectors": Load("vectors", SERVERS, rounds=1),
     # With HTTP/1 on the port a malformed preface would be answered by that.

@@ -67,7 +67,8 @@ class Programs:
              "weft-malloc": "weft-malloc-bench", "parse": "parse-bench",
              "tls": "tls-bench", "json": "json-bench", "go-json": "gojson"}
     # Rows of "weft" that are of another program: the one on Weft's malloc, the parsers.
-    elsewhere = {"new_192": "weft-malloc", "h1_parse": "parse"}
+    elsewhere = {"new_192": "weft-malloc", "observed_memory": "weft-malloc",
+                 "h1_parse": "parse"}
 
     def __init__(self, directory):
         self.directory = Path(directory)

@@ -56,7 +56,7 @@ def ratios_of(ours, theirs):
             if isinstance(a, (int, float)) and isinstance(b, (int, float)) and b > 0]
 
 
-def values_of(samples, metric, scale):
+def values_of(samples, metric, scale, missing="no value"):
     """Figures of one program's rounds; failures stay strings, missing rows None."""
     out = []
     for sample in samples or []:
@@ -64,7 +64,7 @@ def values_of(samples, metric, scale):
             out.append(sample)
             continue
         value = figure(sample, metric)
-        out.append("no value" if value is None else value * scale)
+        out.append(missing if value is None else value * scale)
     return out
 
 
@@ -77,7 +77,9 @@ def floor_figure(row, samples):
 
 
 def core_line(row, job):
-    per_program = {program: values_of(job.samples.get(program), row.metric, row.scale)
+    # A peer may have a row, and not each of its values.
+    per_program = {program: values_of(job.samples.get(program), row.metric, row.scale,
+                                      "no value" if program == "weft" else None)
                    for program in ("weft", "go", "boost")}
     if not row.boost:
         per_program["boost"] = []

@@ -171,8 +171,12 @@ def core_rows():
 def observe_rows():
     return [
         Row("CPU profile of a busy core, per 1,000 Hz", "cpu_profile", 1, "percent_at_1000hz", "%",
-            absolute(0.6), absolute(0.5),
-            note="Measured at 10,000 Hz, where it can be seen, and divided by ten."),
+            absolute(0.6), absolute(0.5), floor=Floor("sampling", "percent_at_1000hz"),
+            note="Measured at 10,000 Hz, where it can be seen, and divided by ten. The floor is "
+                 "the kernel's performance event with a signal handler that does nothing."),
+        Row("CPU profile of a busy core, per 100 Hz", "cpu_profile", 1, "percent_at_100hz", "%",
+            absolute(0.1), absolute(0.05),
+            note="Measured at 250 Hz, the most that timers do, and divided by 2.5."),
         Row("asked for 1,000 samples a second, got", "cpu_profile", 1, "achieved_hz", "Hz",
             (Limit(900, at_least=True),), (Limit(950, at_least=True),),
             note="Perf events where they are allowed; timers give the kernel's tick."),
@@ -183,6 +187,48 @@ def observe_rows():
             note="Six events. Go traces as many."),
         Row("trace on, more CPU per round trip", "trace_ping_pong", 1, "cost_ns", "ns",
             times(1.0, "go"), absolute(90)),
+        Row("stacks that reach the goroutine's entry, with frame pointers", "whole_stacks", 1,
+            "with_percent", "%", (Limit(99.9, at_least=True),), (Limit(100, at_least=True),),
+            recorded={"libunwind": "100", "frame pointers": "50-100"},
+            note="CPU samples at 1,000 Hz of one goroutine: deep calls, libc's qsort, yields. "
+                 "tests/prof (corners) has the harder ones."),
+        Row("the same, without frame pointers", "whole_stacks", 1, "without_percent", "%",
+            (Limit(99.9, at_least=True),), (Limit(100, at_least=True),),
+            recorded={"libunwind": "100", "frame pointers": "0.1-29"}),
+        Row("trace, bytes per event; MB per million events", "trace_size", 2, "bytes_per_event",
+            "B", absolute(8), absolute(8),
+            note="Goroutines that begin and end, wait for channels, locks and time, some of each; "
+                 "with the tables of stacks and names. Events counted by our reader."),
+        Row("flight recorder: snapshot of 16 MB", "flight_snapshot", 2, "snapshot_ms", "ms",
+            times(1.0, "go"), absolute(10), recorded={"Go": "47-66"},
+            note="Written to memory, while nothing else happens; a twentieth of it is new each "
+                 "time."),
+        Row("flight recorder: longest that another goroutine stood still for a snapshot",
+            "flight_snapshot", 2, "pause_ms", "ms", absolute(10), absolute(1),
+            note="The world is stopped while a generation ends, not while it is written."),
+        Row("memory of all observers together, 10,000 busy goroutines", "observed_memory", 2,
+            "watched_mb", "MiB", absolute(64), absolute(16),
+            note="CPU and wall profile, heap, block and mutex profiles, labels, and the flight "
+                 "recorder (10 MiB), all on for 10 s: the most that is resident, less what is "
+                 "without. 100 MB of events a second."),
+        Row("the same after the profiles were written", "observed_memory", 2, "written_mb", "MiB",
+            note="With what was read of debug information to name functions.", bar=()),
+        *scheduler_observe_rows(),
+    ]
+
+
+def scheduler_observe_rows():
+    """Operations of the scheduler while an observer is on, beside the same in Go."""
+    operations = (("ping_pong", "round trip on unbuffered channels"), ("yield", "yield"),
+                  ("spawn", "spawn + finish"))
+    # Observer -> title, whether Go has it.
+    kinds = {"cpu": ("CPU profile, 100 Hz", True), "wall": ("wall profile, 100 Hz", False),
+             "block_mutex": ("block and mutex profiles", True), "trace": ("trace", True),
+             "flight": ("flight recorder", True)}
+    return [
+        Row(f"{title} on, more CPU per {text}", f"observed_{operation}", 1,
+            f"{what}_more_ns", "ns", times(1.0, "go") if in_go and "profile" not in title else ())
+        for operation, text in operations for what, (title, in_go) in kinds.items()
     ]
 
 
@@ -377,6 +423,7 @@ def http_observe_rows():
         "block_mutex": ("block and mutex profiles", (), ()),
         "heap": ("heap profile, 512 KiB", absolute(3), absolute(1)),
         "trace": ("execution trace", absolute(5), absolute(1)),
+        "flight": ("flight recorder", absolute(3), absolute(1)),
     }
     notes = {
         "nothing": "What two halves of a pair differ by when nothing is on: how far the rows of "

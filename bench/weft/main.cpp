@@ -43,6 +43,7 @@ constexpr bench::entry rows[] = {
     {"trace_ping_pong", bench::trace_ping_pong},
     {"cpu_profile", bench::cpu_profile},
     {"whole_stacks", bench::whole_stacks},
+    {"flight_snapshot", bench::flight_snapshot},
     {"trace_size", bench::trace_size},
     {"observed_ping_pong", bench::observed_ping_pong},
     {"observed_yield", bench::observed_yield},

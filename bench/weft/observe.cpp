@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows about looking at a program: how long it takes, how much it sees, what it keeps in memory.
+#include <atomic>
 #include <charconv>
+#include <memory>
 #include <string>
 
 #include "bench/common/observers.hpp"
@@ -29,6 +31,20 @@ int64_t spin_ns(int64_t rounds) {
   const int64_t before = cpu_ns();
   spin(rounds);
   return cpu_ns() - before;
+}
+
+/// Of a busy core, at a rate.
+double sampling_percent(int rate_hz, int64_t rounds) {
+  return overhead(
+             15, [&] { return spin_ns(rounds); },
+             [&] {
+               must(weft::prof::start_cpu({.rate_hz = rate_hz}).has_value());
+               const int64_t used = spin_ns(rounds);
+               counting_sink to;
+               must(weft::prof::stop_cpu(to).has_value());
+               return used;
+             })
+      .percent;
 }
 
 }  // namespace
@@ -63,25 +79,17 @@ void cpu_profile(const call& how) {
     double achieved = 0;
     result out{how};
     out.start();
-    // Ten times as fast as one would, so that there is something to see; told per 1,000 Hz.
-    constexpr int rate = 10'000;
-    const cost more = overhead(
-        15, [&] { return spin_ns(rounds); },
-        [&] {
-          must(weft::prof::start_cpu({.rate_hz = rate}).has_value());
-          const int64_t used = spin_ns(rounds);
-          counting_sink to;
-          must(weft::prof::stop_cpu(to).has_value());
-          return used;
-        });
+    // As fast as each clock goes, so that there is something to see.
+    const double by_events = sampling_percent(10'000, rounds);
+    const double by_timers = sampling_percent(250, rounds);
     must(weft::prof::start_cpu({.rate_hz = 1000}).has_value());
     spin(4 * rounds);
     counting_sink to;
     const auto summary = weft::prof::stop_cpu(to);
     if (summary) achieved = summary->achieved_hz;
     out.stop(rounds);
-    out.value("percent_at_1000hz", more.percent / (rate / 1000));
-    out.value("percent_at_100hz", more.percent / (rate / 100));
+    out.value("percent_at_1000hz", by_events / 10);
+    out.value("percent_at_100hz", by_timers / 2.5);
     out.value("achieved_hz", achieved);
     out.print(program);
   });
@@ -206,6 +214,88 @@ void trace_size(const call& how) {
   });
 }
 
+// --- flight recorder -----------------------------------------------------------------------------
+
+namespace {
+
+/// Memory that is there already: what a service would write to.
+struct kept_sink {
+  explicit kept_sink(size_t room) : bytes(room, 'x') {}
+  std::string bytes;
+  size_t used = 0;
+  void operator()(std::string_view piece) {
+    must(bytes.size() - used >= piece.size());
+    std::memcpy(bytes.data() + used, piece.data(), piece.size());
+    used += piece.size();
+  }
+};
+
+/// The longest that a goroutine on a P of its own did not run, until it is told to end.
+class longest_pause {
+ public:
+  longest_pause() {
+    looker_.go([this] {
+      int64_t last = wall_ns();
+      while (!end_.load(std::memory_order_relaxed)) {
+        weft::yield();
+        const int64_t now = wall_ns();
+        longest_.store(std::max(longest_.load(std::memory_order_relaxed), now - last),
+                       std::memory_order_relaxed);
+        last = now;
+      }
+    });
+  }
+  /// What was until now.
+  void forget() { longest_.store(0, std::memory_order_relaxed); }
+  int64_t end() {
+    end_.store(true, std::memory_order_relaxed);
+    looker_.wait();
+    return longest_;
+  }
+
+ private:
+  weft::wait_group looker_;
+  std::atomic<bool> end_{false};
+  std::atomic<int64_t> longest_{0};
+};
+
+}  // namespace
+
+/// A recorder that is full to 16 MB is written while others go on.
+void flight_snapshot(const call& how) {
+  run_weft(how.procs, [&] {
+    const size_t wanted = static_cast<size_t>(how.count(16'000'000));
+    must(weft::trace::start_flight_recorder(
+             {.min_age = std::chrono::minutes(1), .max_bytes = std::max<size_t>(wanted, 2 << 20)})
+             .has_value());
+    kept_sink to{2 * wanted + (4 << 20)};
+    std::vector<double> times;
+    result out{how};
+    // Some 33 bytes a round: more than it keeps.
+    const auto rounds = static_cast<int64_t>(wanted) / 33 * 2;
+    ping_pong_ns(rounds);
+    out.start();
+    for (int i = 0; i < 5; ++i) {
+      ping_pong_ns(rounds / 20);
+      to.used = 0;
+      const int64_t before = wall_ns();
+      must(weft::trace::write_flight_recorder(to).has_value());
+      times.push_back(static_cast<double>(wall_ns() - before) / 1e6);
+    }
+    out.stop(5);
+    out.value("snapshot_ms", median(std::move(times)));
+    out.value("snapshot_mb", static_cast<double>(to.used) / 1e6);
+    longest_pause meanwhile;
+    ping_pong_ns(rounds / 20);
+    meanwhile.forget();
+    to.used = 0;
+    must(weft::trace::write_flight_recorder(to).has_value());
+    out.value("pause_ms", static_cast<double>(meanwhile.end()) / 1e6);
+    must(weft::trace::stop_flight_recorder().has_value());
+    out.print(program);
+  });
+}
+
 // --- memory --------------------------------------------------------------------------------------
 
 namespace {
@@ -258,7 +348,7 @@ void observed_memory(const call& how) {
     out.start();
     memory_while_busy(goroutines, ns / 10, false);
     const int64_t without = memory_while_busy(goroutines, ns / 10, false);
-    const auto all_but_trace = {"cpu", "wall", "block_mutex", "heap"};
+    const auto all_but_trace = {"cpu", "wall", "block_mutex", "heap", "flight"};
     for (const char* name : all_but_trace) find_observer(name)->on();
     const int64_t with = memory_while_busy(goroutines, ns, true);
     for (const char* name : all_but_trace) find_observer(name)->off();

@@ -36,7 +36,8 @@ int64_t spawn_ns(int64_t count) {
 
 constexpr int pairs = 7;
 
-/// Values NAME_more_percent and NAME_more_ns of each observer. What switching it off costs is not in them.
+/// Values NAME_more_percent and NAME_more_ns of each observer. What switching it off costs is not
+/// in them.
 void observed(const call& how, int64_t (*work)(int64_t), int64_t operations) {
   run_weft(how.procs, [&] {
     const int64_t each = how.count(operations, 128);

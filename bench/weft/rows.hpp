@@ -60,6 +60,7 @@ void goroutine_profile_1m(const call& how);
 void trace_ping_pong(const call& how);
 void cpu_profile(const call& how);
 void whole_stacks(const call& how);
+void flight_snapshot(const call& how);
 void trace_size(const call& how);
 void observed_ping_pong(const call& how);
 void observed_yield(const call& how);

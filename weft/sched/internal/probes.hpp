@@ -14,10 +14,10 @@ namespace weft::rt {
 
 /// Bits of `probes`.
 enum probe_bit : uint32_t {
-  probe_trace = 1,     // the execution trace
-  probe_block = 2,     // who was blocked, and how long
-  probe_mutex = 4,     // who ended others' waiting for a lock
-  probe_sched = 8,     // how long from ready to running
+  probe_trace = 1,  // the execution trace
+  probe_block = 2,  // who was blocked, and how long
+  probe_mutex = 4,  // who ended others' waiting for a lock
+  probe_sched = 8,  // how long from ready to running
 };
 /// Those that ask when a goroutine begins to run.
 inline constexpr uint32_t probes_of_running = probe_trace | probe_sched;
