@@ -14,6 +14,17 @@ import sys
 import tempfile
 import unittest
 
+try:
+    from prometheus_client import parser as old_parser
+    from prometheus_client.openmetrics import parser as open_parser
+except ImportError:
+    # Debian's packages are for Debian's own interpreter.
+    if sys.executable != "/usr/bin/python3" and os.path.exists("/usr/bin/python3"):
+        os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
+    if os.environ.get("CI") == "true":  # there it must not go unnoticed
+        sys.exit("python3-prometheus-client is not installed")
+    old_parser = open_parser = None
+
 PROGRAM = None
 WITHOUT = None  # the same without the layer
 
@@ -301,7 +312,7 @@ def parse_openmetrics(text):
         raise AssertionError("it does not end with # EOF")
     families, name, stage = {}, None, 0
     for line in lines[:-2]:
-        if match := re.fullmatch(r"# TYPE ([a-z][a-z0-9_]*) (gauge|counter)", line):
+        if match := re.fullmatch(r"# TYPE ([a-z][a-z0-9_]*) (gauge|counter|histogram)", line):
             name, stage = match.group(1), 1
             if name in families or name.endswith("_total"):
                 raise AssertionError(line)
@@ -316,14 +327,16 @@ def parse_openmetrics(text):
             stage = 3
         else:
             match = re.fullmatch(r'([a-z0-9_]+)(?:\{([a-z_]+="[^"\\]*")\})? (\S+)', line)
-            kind = families[name][0]
-            if not match or stage != 3 or \
-               match.group(1) != name + ("_total" if kind == "counter" else ""):
+            endings = {"gauge": [""], "counter": ["_total"],
+                       "histogram": ["_bucket", "_count", "_sum"]}[families[name][0]]
+            if not match or stage != 3 or match.group(1) not in [name + e for e in endings]:
                 raise AssertionError(line)
-            value = float(match.group(3))
-            if value != value or value < 0 or match.group(2) in families[name][2]:
+            value, labels = float(match.group(3)), match.group(2)
+            if len(endings) > 1:
+                labels = labels or match.group(1).removeprefix(name)
+            if value != value or value < 0 or labels in families[name][2]:
                 raise AssertionError(line)
-            families[name][2][match.group(2)] = value
+            families[name][2][labels] = value
     return families
 
 
@@ -407,8 +420,38 @@ class Pages(WithProgram):
         # Counters only grow.
         later = parse_openmetrics(self.get("/metrics")[2].decode())
         for name, (kind, _, values) in found.items():
-            for labels, value in values.items() if kind == "counter" else ():
+            for labels, value in values.items() if kind != "gauge" else ():
                 self.assertGreaterEqual(later[name][2][labels], value, name)
+
+    def test_run_latencies(self):
+        # The first reading begins the measuring; a goroutine of the program yields for ever.
+        name = "weft_sched_latencies_seconds"
+        values = {"_count": 0}
+        while values["_count"] < 9:
+            kind, unit, values = parse_openmetrics(self.get("/metrics")[2].decode())[name]
+        self.assertEqual((kind, unit), ("histogram", "seconds"))
+        count, total = values.pop("_count"), values.pop("_sum")
+        self.assertGreater(total, 0)
+        bounds = [float(text.removeprefix('le="').removesuffix('"')) for text in values]
+        self.assertEqual(bounds, sorted(bounds))
+        self.assertEqual(list(values.values()), sorted(values.values()))
+        self.assertEqual((bounds[-1], values['le="+Inf"']), (float("inf"), count))
+        # The mean lies between what the buckets' bounds allow.
+        each = [b - a for a, b in zip([0, *values.values()], values.values())]
+        self.assertGreaterEqual(total, sum(n * b for n, b in zip(each[1:], bounds)) * 0.999)
+        if each[-1] == 0:
+            self.assertLessEqual(total, sum(n * b for n, b in zip(each, bounds) if n) * 1.001)
+
+    @unittest.skipIf(open_parser is None, "no python3-prometheus-client")
+    def test_metrics_as_prometheus_sees_them(self):
+        text = self.get("/metrics")[2].decode()
+        seen = {f.name: f for f in open_parser.text_string_to_metric_families(text)}
+        ours = parse_openmetrics(text)
+        self.assertEqual({n: (f.type, f.unit, len(f.samples)) for n, f in seen.items()},
+                         {n: (kind, unit, len(v)) for n, (kind, unit, v) in ours.items()})
+        text = self.get("/metrics?format=prometheus")[2].decode()
+        old = {f.name: f.type for f in old_parser.text_string_to_metric_families(text)}
+        self.assertEqual(old, {n: kind for n, (kind, _, _) in ours.items()})
 
     def test_metrics_for_prometheus(self):
         old = self.get("/metrics", "-H", "Accept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1")

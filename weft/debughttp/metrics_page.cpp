@@ -15,21 +15,30 @@
 #include "weft/debughttp/internal/answer.hpp"
 #include "weft/debughttp/internal/pages.hpp"
 #include "weft/heap/stats.hpp"
+#include "weft/observe/internal/run_latencies.hpp"
 #include "weft/sched/internal/scheduler_view.hpp"
 
 namespace weft::debughttp {
 
 namespace {
 
-enum class metric_kind : uint8_t { gauge, counter };
+enum class metric_kind : uint8_t { gauge, counter, histogram };
 using metric_kind::counter;
 using metric_kind::gauge;
+using metric_kind::histogram;
+
+std::string_view text_of(metric_kind k) noexcept {
+  constexpr std::string_view texts[] = {"gauge", "counter", "histogram"};
+  return texts[static_cast<size_t>(k)];
+}
 
 /// One figure of a family, with one label or none.
 struct sample {
   double value = 0;
   std::string_view label_key{};
   std::string label_value{};
+  /// What a histogram's are told apart by: _bucket, _sum, _count.
+  std::string_view name_ending{};
 };
 
 struct family {
@@ -126,6 +135,41 @@ void add_time(metrics& to, const rt::scheduler_view& v) {
   to.add("weft_uptime_seconds", gauge, "seconds", uptime, "Time since the runtime began.");
 }
 
+std::string number_text(double value) {
+  char out[64];
+  constexpr double exact_max = 9007199254740992.0;  // 2^53
+  const bool is_whole = std::floor(value) == value && std::fabs(value) < exact_max;
+  const auto end = is_whole ? std::to_chars(out, out + sizeof out, static_cast<int64_t>(value))
+                            : std::to_chars(out, out + sizeof out, value);
+  return {out, end.ptr};
+}
+
+void add_waiting(metrics& to) {
+  const rt::run_latencies l = rt::read_run_latencies();
+  family all{"weft_sched_latencies_seconds",
+             histogram,
+             "seconds",
+             "Time from ready to running, of one goroutine in 64 that become ready. Measured from "
+             "the first reading of this page until five minutes after the latest.",
+             {}};
+  uint64_t count = 0;
+  for (size_t i = 0; i < l.counts.size(); ++i) {
+    count += l.counts[i];
+    const double up_to = std::ldexp(1e-9, static_cast<int>(i) + l.first_bits);
+    all.samples.push_back({.value = static_cast<double>(count),
+                           .label_key = "le",
+                           .label_value = i + 1 < l.counts.size() ? number_text(up_to) : "+Inf",
+                           .name_ending = "_bucket"});
+  }
+  all.samples.push_back({.value = static_cast<double>(count), .name_ending = "_count"});
+  all.samples.push_back({.value = static_cast<double>(l.sum_ns) / 1e9, .name_ending = "_sum"});
+  to.add_each(std::move(all));
+  if (const double waited = rt::mutex_wait_ns(); waited >= 0)
+    to.add(
+        "weft_sync_mutex_wait_total_seconds", counter, "seconds", waited / 1e9,
+        "Time that goroutines have waited for locks, estimated from the mutex profile's samples.");
+}
+
 void add_heap(metrics& to) {
   const heap_statistics h = heap_stats();
   const size_t unused = h.span_bytes > h.in_use_bytes ? h.span_bytes - h.in_use_bytes : 0;
@@ -162,15 +206,6 @@ void add_heap(metrics& to) {
   to.add_each(std::move(by_size));
 }
 
-std::string number_text(double value) {
-  char out[64];
-  constexpr double exact_max = 9007199254740992.0;  // 2^53
-  const bool is_whole = std::floor(value) == value && std::fabs(value) < exact_max;
-  const auto end = is_whole ? std::to_chars(out, out + sizeof out, static_cast<int64_t>(value))
-                            : std::to_chars(out, out + sizeof out, value);
-  return {out, end.ptr};
-}
-
 /// OpenMetrics 1.0, or Prometheus' older text, which names counters with their _total.
 std::string as_text(const metrics& m, bool open) {
   std::string out;
@@ -178,12 +213,12 @@ std::string as_text(const metrics& m, bool open) {
     const std::string_view total = f.kind == counter ? "_total" : "";
     std::string name(f.name);
     if (!open) name += total;
-    out += "# TYPE " + name + (f.kind == counter ? " counter\n" : " gauge\n");
+    out += "# TYPE " + name + ' ' + std::string(text_of(f.kind)) + '\n';
     if (open && !f.unit.empty()) out += "# UNIT " + name + ' ' + std::string(f.unit) + '\n';
     out += "# HELP " + name + ' ' + std::string(f.help) + '\n';
     if (open) name += total;
     for (const sample& s : f.samples) {
-      out += name;
+      out += name + std::string(s.name_ending);
       if (!s.label_key.empty())
         out += '{' + std::string(s.label_key) + "=\"" + s.label_value + "\"}";
       out += ' ' + number_text(s.value) + '\n';
@@ -201,9 +236,10 @@ json::value as_json(const metrics& m) {
       json::object one{{"value", s.value}};
       if (!s.label_key.empty())
         one["labels"] = json::object{{std::string(s.label_key), s.label_value}};
+      if (!s.name_ending.empty()) one["ending"] = s.name_ending;
       values.emplace_back(std::move(one));
     }
-    all[f.name] = json::object{{"type", f.kind == counter ? "counter" : "gauge"},
+    all[f.name] = json::object{{"type", text_of(f.kind)},
                                {"unit", f.unit},
                                {"help", f.help},
                                {"samples", std::move(values)}};
@@ -226,6 +262,7 @@ void serve(http::response_writer& w, http::request& r) {
   add_goroutines(m, v);
   add_processors(m, v);
   add_time(m, v);
+  add_waiting(m);
   add_heap(m);
   if (wanted_form(r) == form::json) return reply_json(w, as_json(m));
   const bool open = wants_open(r);

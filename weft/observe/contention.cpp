@@ -6,6 +6,7 @@
 #include <string>
 
 #include "weft/base/os/os.hpp"
+#include "weft/observe/internal/run_latencies.hpp"
 #include "weft/sched/internal/probes.hpp"
 #include "weft/sched/internal/section.hpp"
 
@@ -74,15 +75,25 @@ void on_unlocked(int64_t ns) noexcept {
   unlocked_delays.add(record_stack_here(), fraction, static_cast<double>(ns) * fraction);
 }
 
+/// In the place of a stack: measured for the histogram alone.
+constexpr char without_stack = 0;
+
 void* on_made_ready() noexcept {
-  return drawn(sched_fraction.load(relaxed)) ? record_stack_here() : nullptr;
+  if (drawn(sched_fraction.load(relaxed))) return record_stack_here();
+  return drawn(latency_fraction) ? const_cast<char*>(&without_stack) : nullptr;
 }
 
-void on_ran(void* stack, int64_t ns) noexcept {
+void on_ran(void* measured, int64_t ns) noexcept {
+  // Both are drawn by lot, and whichever draws more says the more about the same distribution.
+  add_run_latency(ns);
   const int fraction = sched_fraction.load(relaxed);
-  if (fraction > 0)
-    ready_delays.add(static_cast<recorded_stack*>(stack), fraction,
-                     static_cast<double>(ns) * fraction);
+  if (measured != &without_stack) {
+    if (fraction > 0)
+      ready_delays.add(static_cast<recorded_stack*>(measured), fraction,
+                       static_cast<double>(ns) * fraction);
+  } else if (fraction == 0 && !run_latencies_wanted()) {
+    update_sched_probe();  // the readers have gone
+  }
 }
 
 profile delays(const char* name, const delay_table& of) {
@@ -117,6 +128,12 @@ void delay_table::add(recorded_stack* stack, double count, double ns) noexcept {
   add_to(lost_ns_, ns);
 }
 
+double delay_table::total_ns() const noexcept {
+  double sum = lost_ns_.load(relaxed);
+  for (const place& here : table_) sum += here.ns.load(relaxed);
+  return sum;
+}
+
 void delay_table::put_into(profile& p) const {
   for (const place& here : table_) {
     const recorded_stack* of = here.stack.load(acquire);  // partner: add()
@@ -145,6 +162,25 @@ profile mutex_profile() {
 
 profile sched_profile() { return delays("sched", ready_delays); }
 
+double mutex_wait_ns() noexcept {
+  const double sum = unlocked_delays.total_ns();
+  return sum == 0 && mutex_fraction.load(relaxed) == 0 ? -1 : sum;
+}
+
+void update_sched_probe() noexcept {
+  // Two that come at once could each undo what the other is for: who finds one at it leaves it to
+  // that one, who looks again.
+  static constinit atomic<uint32_t> asked{0};
+  if (asked.fetch_add(1, acq_rel) != 0) return;
+  probe_calls.made_ready.store(on_made_ready, release);
+  probe_calls.ran.store(on_ran, release);
+  uint32_t seen = 0;
+  do {
+    seen = asked.load(acquire);
+    set_probe(probe_sched, sched_fraction.load(relaxed) > 0 || run_latencies_wanted());
+  } while (!asked.compare_exchange(seen, 0, acq_rel, relaxed));
+}
+
 }  // namespace weft::rt
 
 namespace weft::prof {
@@ -171,10 +207,8 @@ int set_mutex_fraction(int n) noexcept {
 int set_sched_fraction(int n) noexcept {
   if (n < 0) return sched_fraction.load(relaxed);
   prepare_recorded_stacks();
-  probe_calls.made_ready.store(on_made_ready, release);
-  probe_calls.ran.store(on_ran, release);
   const int before = sched_fraction.exchange(n, relaxed);
-  set_probe(probe_sched, n > 0);
+  update_sched_probe();
   return before;
 }
 

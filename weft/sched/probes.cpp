@@ -32,13 +32,12 @@ __attribute__((noinline)) void probe_ready(goroutine* gp, uint32_t on, bool is_n
   if (this_machine()->sim) return;
   if ((on & probe_trace) != 0) is_new ? trace_created(gp) : trace_ready(gp);
   if ((on & (probe_mutex | probe_sched)) == 0) return;
-  const int64_t now = os::monotonic_ns();
   if (const auto tell = probe_calls.unlocked.load(acquire);
       (on & probe_mutex) != 0 && !is_new && tell != nullptr) {
     const wait_reason why = gp->reason;
     if (why == wait_reason::mutex_lock || why == wait_reason::rw_mutex_lock ||
         why == wait_reason::rw_mutex_rlock)
-      tell(now - gp->since_ns);
+      tell(os::monotonic_ns() - gp->since_ns);
   }
   if ((gp->flags & flag_guest) != 0) return;
   if (is_new) gp->since_ns = 0;
@@ -46,7 +45,7 @@ __attribute__((noinline)) void probe_ready(goroutine* gp, uint32_t on, bool is_n
   if ((on & probe_sched) == 0 || made == nullptr) return;
   void* what = made();
   if (what == nullptr) return;
-  gp->since_ns = -now;
+  gp->since_ns = -os::monotonic_ns();
   gp->wait_on = what;
 }
 

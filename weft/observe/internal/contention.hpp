@@ -19,6 +19,7 @@ class delay_table {
   /// `count` and `ns` are estimates: one record may stand for many.
   void add(recorded_stack* stack, double count, double ns) noexcept;
   void put_into(profile& p) const;
+  [[nodiscard]] double total_ns() const noexcept;
 
  private:
   static constexpr size_t places = 8192;  // call sites that wait; a few hundred in a large service
