@@ -64,11 +64,14 @@ class Tools:
                 subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors) as ran:
             late = threading.Timer(TOOL_TIMEOUT_S, ran.kill)
             late.start()
-            size = 0
-            while piece := ran.stdout.read(1 << 20):
-                size += len(piece)
-            ran.wait()
-            late.cancel()
+            try:
+                size = 0
+                while piece := ran.stdout.read(1 << 20):
+                    size += len(piece)
+                ran.wait()
+            finally:
+                late.cancel()
+                ran.kill()
             if ran.returncode != 0:
                 errors.seek(0)
                 text = errors.read().decode(errors="replace")

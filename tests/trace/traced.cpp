@@ -174,6 +174,15 @@ int main(int argc, char** argv) {
     if (which == "restarts") {
       wait_group all;
       all.go([] { everything(); });
+      // What is said while a trace begins belongs to its first generation.
+      bool stop = false;
+      for (int i = 0; i < 2; ++i)
+        all.go([&] {
+          while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+            trace::log(background(), "said", "now");
+            weft::yield();
+          }
+        });
       for (int i = 0; i < 10; ++i) {
         const std::string next = std::string(argv[2]) + '.' + std::to_string(i);
         std::fclose(std::exchange(file, std::fopen(next.c_str(), "wb")));
@@ -184,6 +193,7 @@ int main(int argc, char** argv) {
         weft::sleep_for(2ms);
         must(trace::stop());
       }
+      __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
       all.wait();
       return 0;
     }

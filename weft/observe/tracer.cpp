@@ -37,6 +37,8 @@ struct generation_owner {
   ~generation_owner() {
     generation_in_work.store(nullptr, rt::seq_cst);
     if (process_is_dying.load(rt::seq_cst) != 0) return;
+    // 0: there was none before. That has no values, and its list is another one's already.
+    if (of.number == 0) return;
     rt::trace_free(of.batches);
     rt::drop_trace_values(of.number);
   }
