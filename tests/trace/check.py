@@ -15,7 +15,7 @@ import urllib.request
 SKIPPED = 77
 # What must be in a trace of this case, as `-d=parsed` prints it.
 EXPECTED = {
-    "ping_pong": ["chan receive"],
+    "ping_pong": ["chan (receive|send)"],
     "everything": ["sync", "sleep", "select", "Syscall"],
     "sockets": ["network"],
     "tasks": ["request", "query", "subtask", "number"],

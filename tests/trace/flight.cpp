@@ -3,6 +3,7 @@
 // WEFT_TRACE_DIR when they have died, is looked at by flight_test.py.
 #include <weft/weft.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +21,7 @@ void must(const result<void>& r) {
 
 struct file_sink {
   std::FILE* file;
+  mutable std::atomic<size_t> pieces{0};
   explicit file_sink(const std::string& path) : file(std::fopen(path.c_str(), "wb")) {
     if (file == nullptr) std::perror(path.c_str()), std::exit(1);
   }
@@ -27,6 +29,7 @@ struct file_sink {
   file_sink(const file_sink&) = delete;
   file_sink& operator=(const file_sink&) = delete;
   void operator()(std::string_view bytes) const {
+    ++pieces;
     if (std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size()) std::exit(1);
   }
 };
@@ -86,8 +89,8 @@ int run_case(const std::string& which, const std::string& path) {
     // "early": within the first generation, so that nothing has been looked up before.
     t.run(which == "early" ? 50ms : 1500ms);
     if (which == "quit") return std::raise(SIGQUIT);
-    if (which == "panic") panic("on purpose");
-    fall();
+    if (which == "fault") fall();
+    panic("on purpose");
   }
   if (which == "latency") {
     for (int i = 0; i < 3; ++i) {
@@ -103,7 +106,7 @@ int run_case(const std::string& which, const std::string& path) {
     // Nobody stops it; the file is whole generations all the same.
     static const file_sink to(path);
     must(trace::start(to));
-    t.run(1500ms);
+    while (to.pieces < 2) t.run(100ms);  // the header, and a generation
     return 0;
   }
   if (which == "deadlock") {

@@ -111,7 +111,7 @@ TEST(Settings, BadDebugItemsAreRefused) {
   EXPECT_EQ(refused("WEFT_DEBUG=shedtrace=1"),
             "weft: WEFT_DEBUG: unknown key \"shedtrace\"; known are schedtrace, scheddetail, "
             "plainfence, mprotectguards, noretake, dlog, heaptrace, heapcheck, noscavenger, "
-            "memprofilerate, heldmutex");
+            "memprofilerate, heldmutex, traceruns");
   EXPECT_EQ(refused("WEFT_DEBUG=dlog=2"), "weft: WEFT_DEBUG: dlog=\"2\": must be 0 or 1");
   EXPECT_EQ(accepted({"WEFT_DEBUG=heldmutex=2"}).held_mutex, 2);
   EXPECT_EQ(refused("WEFT_DEBUG=heldmutex=3"),
@@ -145,7 +145,7 @@ TEST(Settings, TheTableMatchesTheDefaults) {
         EXPECT_NE(row.is_debug_key, row.name.starts_with("WEFT_")) << row.name;
       },
       &rows);
-  EXPECT_EQ(rows, 19u);
+  EXPECT_EQ(rows, 21u);
 }
 
 TEST(Settings, ABadSettingEndsTheProcess) {

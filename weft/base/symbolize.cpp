@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "weft/base/atomic.hpp"
+#include "weft/base/sanitizer.hpp"
 
 extern "C" {
 // libbacktrace's interface; its header is found by g++ only.
@@ -280,6 +281,7 @@ std::string_view readable_name(const char* linkage_name, char* out, size_t bytes
 }
 
 void symbolize(uintptr_t pc, source_frame_sink sink, void* data) noexcept {
+  const sanitizer::unseen_accesses by_libbacktrace;
   lookup at;
   at.pc = pc;
   at.sink = sink;

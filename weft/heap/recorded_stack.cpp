@@ -8,6 +8,7 @@
 #include <new>
 
 #include "weft/base/report_writer.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/base/symbolize.hpp"
 #include "weft/heap/internal/page_heap.hpp"
 #include "weft/heap/internal/stack.hpp"
@@ -35,10 +36,10 @@ uint64_t hash_of(const uintptr_t* pcs, size_t depth) noexcept {
 
 recorded_stack* find(recorded_stack* from, uint64_t hash, const uintptr_t* pcs,
                      size_t depth) noexcept {
-  for (; from != nullptr; from = from->next)
-    if (from->hash == hash && from->depth == depth &&
-        std::memcmp(from->pcs(), pcs, depth * sizeof(uintptr_t)) == 0)
-      return from;
+  for (; from != nullptr; from = from->next) {
+    if (from->hash != hash || from->depth != depth) continue;
+    if (std::memcmp(from->pcs(), pcs, depth * sizeof(uintptr_t)) == 0) return from;
+  }
   return nullptr;
 }
 
@@ -126,6 +127,7 @@ __attribute__((noinline)) recorded_stack* record_stack_here() noexcept {
 }
 
 recorded_stack* record_stack(const uintptr_t* pcs, size_t depth) noexcept {
+  const sanitizer::unseen_accesses by_memcmp_and_memcpy;
   const uint64_t hash = hash_of(pcs, depth);
   recorded_stack* found = find(table[hash % buckets].load(acquire), hash, pcs, depth);
   return found != nullptr ? found : add(hash, pcs, depth);

@@ -34,7 +34,8 @@ namespace {
 char dying_path[4096] = {};
 
 error system_error(int number, std::string what) {
-  return error(std::error_code(number, std::generic_category()), "trace: " + std::move(what));
+  return error(std::error_code(number, std::generic_category()),
+               "trace: " + std::move(what) + ": " + std::strerror(number));
 }
 
 std::string path_of(const std::string& dir, std::string_view why) {

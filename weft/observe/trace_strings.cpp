@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "weft/base/futex_mutex.hpp"
+#include "weft/base/sanitizer.hpp"
 
 namespace weft::rt {
 
@@ -45,6 +46,7 @@ uint64_t trace_name(std::string_view name) {
   name = cut(name);
   name_table& table = names();
   const std::lock_guard<futex_mutex> held(table.lock);
+  const sanitizer::unseen_accesses by_containers;
   if (const auto known = table.numbers.find(name); known != table.numbers.end())
     return known->second;
   if (table.all.size() >= trace_names_max) name = "(more than 65536 names: trace_names_max)";
@@ -66,6 +68,7 @@ void use_trace_name(uint64_t number, uint32_t generation) noexcept {
 }
 
 std::unique_ptr<trace_value> make_trace_value(std::string_view text) {
+  const sanitizer::unseen_accesses by_containers;
   auto made = std::make_unique<trace_value>();
   made->number = trace_first_value + next_value.fetch_add(1, relaxed);
   made->text = cut(text);
@@ -81,6 +84,7 @@ void use_trace_value(trace_value* value, uint32_t generation) noexcept {
 }
 
 void each_trace_text(uint32_t generation, trace_text_use use, void* to) {
+  const sanitizer::unseen_accesses by_containers;
   const size_t count = name_count.load(acquire);
   for (size_t i = 0; i < count; ++i) {
     const named* one = blocks[i / block_len][i % block_len].load(acquire);
@@ -92,6 +96,7 @@ void each_trace_text(uint32_t generation, trace_text_use use, void* to) {
 }
 
 void drop_trace_values(uint32_t generation) noexcept {
+  const sanitizer::unseen_accesses by_containers;
   trace_value* first = values[generation & 1].exchange(nullptr, acquire);
   while (first != nullptr) {
     const std::unique_ptr<trace_value> one(first);

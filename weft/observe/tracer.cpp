@@ -28,6 +28,7 @@ constexpr int64_t look_ns = 100'000'000;
 // Events beyond this end a generation early: they are memory until they are written.
 constexpr size_t generation_bytes_max = size_t{32} << 20;
 
+const error no_memory("trace: no address space for 128 MiB of goroutines' states (ulimit -v?)");
 const error no_writer("trace: no thread or stack for the goroutine that writes (ulimit -u?)");
 
 /// In sight of one who dies until it has been taken.
@@ -119,6 +120,7 @@ void tracer::stop_writer() {
 result<void> tracer::add(listener& to) {
   const std::lock_guard<mutex> held(lock_);
   if (run_is_ending_) return fail(run_is_ending);
+  if (!rt::trace_prepare()) return fail(no_memory);
   const bool first = listeners_.empty();
   {
     const std::lock_guard<mutex> stepping(step_lock_);

@@ -63,8 +63,8 @@ void main_entry(void*) {
   if (main_goroutine.refusal.empty() && main_goroutine.bad_setting.empty()) {
     main_goroutine.entry(main_goroutine.argument);
     if (door != nullptr) door->close();
-    if (hooks != nullptr) hooks->ending();
   }
+  if (hooks != nullptr) hooks->ending();
   race_release(&main_goroutine);
   sched.main_done.store(1, seq_cst);  // from here on nobody left is not a deadlock
   // release: the result; partner: run_main()'s acquire.

@@ -173,7 +173,8 @@ void trace_free(trace_buffer* batches) noexcept {
   }
 }
 
-bool trace_prepare_entries() noexcept {
+bool trace_prepare() noexcept {
+  prepare_recorded_stacks();
   if (entries == nullptr)
     entries = static_cast<atomic<uint64_t>*>(
         os::reserve_writable(size_t{goroutines_max} * sizeof(atomic<uint64_t>)));
@@ -412,7 +413,6 @@ void write_statuses(bool first) noexcept {
 }  // namespace
 
 bool trace_advance(trace_step step, trace_generation& finished) noexcept {
-  if (!trace_prepare_entries()) return false;
   if (!stop_the_world(true)) return false;
   const uint32_t before = trace_generation_number.load(relaxed);
   if (step == trace_step::first) begin_time();

@@ -106,6 +106,8 @@ struct trace_generation {
 void trace_free(trace_buffer* batches) noexcept;
 
 // --- the advancer's ---
+/// What a trace needs of memory, before the first step. False: there is none.
+[[nodiscard]] bool trace_prepare() noexcept;
 enum class trace_step : uint8_t { first, next, last };
 /// Ends a generation and begins the next one; `first` begins a trace, `last` ends it. Stops the
 /// world meanwhile: some 50 ns for each goroutine. On a goroutine, inside a section that may park.

@@ -80,8 +80,6 @@ class trace_window {
 
 /// A goroutine's entry. Null: no address space for entries.
 [[nodiscard]] atomic<uint64_t>* trace_entry_of(const goroutine* gp) noexcept;
-/// Reserves them.
-[[nodiscard]] bool trace_prepare_entries() noexcept;
 
 /// Number of the stack from here outwards, or 0; marked as used in that generation.
 [[nodiscard]] uint64_t trace_stack_here(uint32_t generation) noexcept;
