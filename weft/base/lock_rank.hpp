@@ -19,6 +19,7 @@ enum class lock_rank : uint8_t {
   timers,      // one P's heap of timers; ordered: two when timers move between Ps
   g_pool,      // cells and warm stacks
   stack,       // address space of stacks
+  names,       // the trace's names, whose containers allocate
   checked,     // heapcheck's objects and its quarantine
   sampler,     // the heap's sampled objects
   cache_pool,  // spare caches of the heap

@@ -19,7 +19,7 @@ struct named {
 };
 
 struct name_table {
-  futex_mutex lock{lock_rank::leaf};
+  futex_mutex lock{lock_rank::names};
   std::deque<named> all;  // what is in it stays where it is
   std::unordered_map<std::string_view, uint64_t> numbers;
 };

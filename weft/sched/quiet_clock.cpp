@@ -13,7 +13,7 @@ struct quiet_clock {
   goroutine* waiter WEFT_GUARDED_BY(lock) = nullptr;
   int64_t when WEFT_GUARDED_BY(lock) = 0;
   bool woken WEFT_GUARDED_BY(lock) = false;  // before it slept
-  bool started WEFT_GUARDED_BY(lock) = false;
+  atomic<uint32_t> started{0};
   /// Raised with each change; the thread sleeps on it.
   atomic<uint32_t> changes{0};
 
@@ -35,15 +35,16 @@ void clock_main(void*) {
 }
 
 bool quiet_clock::start() noexcept {
-  kept_lock_scope hold(lock);
-  if (started) return true;
+  // Not under the lock: a thread's start allocates.
+  uint32_t none = 0;
+  if (!started.compare_exchange(none, 1, relaxed, relaxed)) return true;
   // Before it can be counted by /proc: the check errs to life.
   sched.quiet_threads.fetch_add(1, seq_cst);
   if (os::start_thread(clock_main, nullptr, 64 * 1024, "weft-clock", false) != 0) {
     sched.quiet_threads.fetch_sub(1, seq_cst);
+    started.store(0, relaxed);
     return false;
   }
-  started = true;
   return true;
 }
 

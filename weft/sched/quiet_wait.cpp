@@ -22,7 +22,8 @@ struct quiet_poller {
   futex_mutex lock{lock_rank::leaf};
   // Under the lock.
   quiet_watch* current = nullptr;
-  bool started = false;
+  // Of its own.
+  atomic<uint32_t> started{0};
   /// Written before the thread is there, and never again.
   int wake_fd = -1;
 
@@ -45,20 +46,24 @@ void poller_main(void*) {
 }  // namespace
 
 bool quiet_poller::start() noexcept {
-  kept_lock_scope hold(lock);
-  if (started) return true;
+  // Not under the lock: a thread's start allocates.
+  uint32_t none = 0;
+  if (!started.compare_exchange(none, 1, relaxed, relaxed)) return true;
   // Not by the library's function: ThreadSanitizer would take later writes for races with it.
   if (wake_fd < 0)
     wake_fd = static_cast<int>(::syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (wake_fd < 0) return false;
+  if (wake_fd < 0) {
+    started.store(0, relaxed);
+    return false;
+  }
   // Before it can be counted by /proc: the check errs to life.
   sched.quiet_threads.fetch_add(1, seq_cst);
   // 64 KiB: a poll of two descriptors, and start_m().
   if (os::start_thread(poller_main, nullptr, 64 * 1024, "weft-door", false) != 0) {
     sched.quiet_threads.fetch_sub(1, seq_cst);
+    started.store(0, relaxed);
     return false;
   }
-  started = true;
   return true;
 }
 
