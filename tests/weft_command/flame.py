@@ -289,6 +289,14 @@ def go(folder):
             name = name.replace(" (inline)", "").replace(" (partial-inline)", "")
             expect((float(flat), float(cum)), ours.pop(name), f"{sample}: {name}")
         expect({}, ours, f"{sample}: rows that Go does not have")
+        by_cum = json.loads(weft("flame", folder + "/" + file, "--json", "--cum", "--sample",
+                                 sample)[0])
+        theirs = subprocess.run(
+            [program, "tool", "pprof", "-top", "-cum", "-nodecount=1000", "-nodefraction=0",
+             "-unit", unit, "-sample_index", sample, folder + "/" + file],
+            check=True, capture_output=True, text=True, env=env).stdout
+        expect([float(cum) for cum in re.findall(r"% +([\d.]+)\w* +[\d.]+%  ", theirs)],
+               [row["cum"] / scale for row in by_cum["rows"]], f"{sample}: the order of --cum")
         print(f"{sample}: {len(rows)} rows are the same")
     weft("flame", folder + "/cpu.pb.gz", "-o", folder + "/cpu.svg")
 
@@ -307,6 +315,7 @@ def usage(folder):
             (("flame", "--no", "a"), "unknown option --no"),
             (("flame", "a", "--sample"), "--sample: a value is missing"),
             (("flame", "a", "--text=1"), "--text takes no value"),
+            (("flame", "a", "--cum"), "--cum: is an order of --text or --json"),
             (("flame", "--limit", "x", "a"), '--limit "x": must be a whole number from 1'),
             (("flame", folder + "/now.pb", "-o", "x.pdf"), "must end in .html or .svg")):
         expect(True, wanted in weft(*words, status=2)[1], f"{words}: what is said")
@@ -320,6 +329,12 @@ def usage(folder):
                f"{words}: {weft(*words, status=1)[1]}: what is said")
     out, _ = weft("flame", "--text", "-", data=profile(NOW))
     expect(True, "600ns 54.55%" in out, f"the table is {out}")
+    cums = []
+    for words in ((), ("--cum",)):
+        out, _ = weft("flame", "--text", *words, "-", data=profile(NOW))
+        cums.append(re.findall(r"(\S+) +[\d.]+%  (\S+)", out))
+    expect(sorted(cums[0]), sorted(cums[1]), "rows in another order")
+    expect(["main", "serve"], [name for _, name in cums[1][:2]], "the first by --cum")
     out, _ = weft("flame", "-o", "-", "-", data=profile(NOW))
     expect(True, out.startswith("<!DOCTYPE html>"), "a page on standard output")
     expect([], [name for name in os.listdir(folder) if ".tmp" in name], "files left behind")

@@ -21,6 +21,7 @@ constexpr option options[] = {
     {"--sample", nullptr, "TYPE", "which value, such as alloc_space (default: the profile's own)"},
     {"--title", nullptr, "TEXT", "what stands above the graph"},
     {"--text", nullptr, nullptr, "a table of functions instead"},
+    {"--cum", nullptr, nullptr, "the table by what functions call as well, largest first"},
     {"--limit", nullptr, "N", "rows of the table (default 40)"},
     {"--json", nullptr, nullptr, "the table as JSON"}};
 
@@ -59,7 +60,9 @@ int run(const invocation& given) {
                    .sample = std::string(given.value("--sample")),
                    .title = std::string(given.value("--title")),
                    .text = given.has("--text"),
-                   .json = given.has("--json")};
+                   .json = given.has("--json"),
+                   .by_cum = given.has("--cum")};
+  if (how.by_cum && !how.text && !how.json) return report(usage_error(cum_alone));
   const weft::result<int64_t> limit = given.number("--limit", 40, 1, 1'000'000'000);
   if (!limit) return report(limit.error());
   how.limit = static_cast<size_t>(*limit);
@@ -83,8 +86,9 @@ int show_profile(const profile& now, const profile* before, const show_options& 
   const weft::result<size_t> type = now.find_sample_type(how.sample);
   if (!type) return report(type.error());
   if (how.text || how.json) {
-    const weft::result<top_table> table = make_top_table(now, *type, before);
+    weft::result<top_table> table = make_top_table(now, *type, before);
     if (!table) return report(table.error());
+    if (how.by_cum) sort_by_cum(*table);
     const std::string out =
         how.json ? table_json(*table, how.limit) : top_text(*table, now, how.limit);
     return print_out(out) ? exit_good : exit_failed;

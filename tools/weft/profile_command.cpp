@@ -24,6 +24,7 @@ constexpr option options[] = {
     {"--flame", nullptr, nullptr, "a flame graph as well: FILE.html"},
     {"--text", nullptr, nullptr, "a table of functions on standard output; no file without -o"},
     {"--sample", nullptr, "TYPE", "which value to show, such as alloc_space"},
+    {"--cum", nullptr, nullptr, "the table by what functions call as well, largest first"},
     {"--limit", nullptr, "N", "rows of the table (default 40)"},
     {"--json", nullptr, nullptr, "the table as JSON"},
     token_option,
@@ -62,6 +63,8 @@ int run(const invocation& given) {
   const weft::result<int64_t> limit = given.number("--limit", 40, 1, 1'000'000'000);
   if (!asked) return report(asked.error());
   if (!limit) return report(limit.error());
+  if (given.has("--cum") && !given.has("--text") && !given.has("--json"))
+    return report(usage_error(cum_alone));
   const auto seconds = static_cast<int64_t>(std::ceil(*asked));
   const weft::result<target> at = target::find(given, given.arguments[1]);
   if (!at) return report(at.error());
@@ -91,6 +94,7 @@ int run(const invocation& given) {
                    .title = kind + " of " + at->name(),
                    .text = given.has("--text"),
                    .json = given.has("--json"),
+                   .by_cum = given.has("--cum"),
                    .limit = static_cast<size_t>(*limit)};
   if (shown)
     if (const int status = show_profile(*got, nullptr, how); status != exit_good) return status;

@@ -15,8 +15,12 @@ struct show_options {
   std::string title;
   bool text = false;
   bool json = false;
+  bool by_cum = false;  // the table's order
   size_t limit = 40;
 };
+
+/// What is said of --cum without a table.
+inline constexpr const char* cum_alone = "--cum: is an order of --text or --json";
 
 /// Returns the exit status; errors are reported. `before` may be null.
 int show_profile(const profile& now, const profile* before, const show_options& how);

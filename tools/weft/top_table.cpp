@@ -100,6 +100,13 @@ weft::result<top_table> make_top_table(const profile& now, size_t sample_type,
   return out;
 }
 
+void sort_by_cum(top_table& of) {
+  std::ranges::sort(of.rows, [](const top_row& a, const top_row& b) {
+    return std::llabs(a.cum) != std::llabs(b.cum) ? std::llabs(a.cum) > std::llabs(b.cum)
+                                                  : a.name < b.name;
+  });
+}
+
 std::string about_profile(const profile& of, size_t sample_type) {
   const value_type& measure = of.sample_types[sample_type];
   std::string out = measure.type;

@@ -26,6 +26,8 @@ struct top_table {
 /// With `before` its values are subtracted. Fails if it lacks the sample type.
 [[nodiscard]] weft::result<top_table> make_top_table(const profile& now, size_t sample_type,
                                                      const profile* before);
+/// The largest |cum| first, by name where they are equal: as `go tool pprof -top -cum`.
+void sort_by_cum(top_table& of);
 /// Lines: a head, at most `limit` rows.
 [[nodiscard]] std::string top_text(const top_table& of, const profile& now, size_t limit);
 /// "cpu, 2026-11-12 13:41:05 UTC, 30s": what a profile measured, when, how long.
