@@ -12,10 +12,10 @@
 namespace weft::rt {
 
 const char* lock_rank_name(lock_rank rank) noexcept {
-  constexpr const char* names[] = {"sim",     "retake",  "context",    "sync",    "channel",
-                                   "poll",    "sched",   "timers",     "g_pool",  "stack",
-                                   "checked", "sampler", "cache_pool", "central", "page_heap",
-                                   "log",     "leaf"};
+  constexpr const char* names[] = {"sim",       "retake",  "context", "sync",       "channel",
+                                   "poll",      "sched",   "timers",  "g_pool",     "stack",
+                                   "names",     "checked", "sampler", "cache_pool", "central",
+                                   "page_heap", "log",     "leaf"};
   static_assert(sizeof(names) / sizeof(names[0]) == static_cast<size_t>(lock_rank::leaf) + 1);
   return names[static_cast<size_t>(rank)];
 }

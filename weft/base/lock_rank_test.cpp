@@ -70,7 +70,7 @@ TEST(LockRank, ViolationsAreBugs) {
     held.acquire(lock_rank::sim, &b);
   });
   EXPECT_EQ(order.signal, SIGABRT);
-  EXPECT_EQ(order.text, "weft: internal error: lock order: rank 0 taken under rank 16\n\n");
+  EXPECT_EQ(order.text, "weft: internal error: lock order: rank 0 taken under rank 17\n\n");
   auto never_held = die_in_child([] {
     held_locks held;
     int a = 0;
