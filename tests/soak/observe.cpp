@@ -349,7 +349,11 @@ void trace_for(const std::filesystem::path& folder, bool procs_change) {
 
 void look(const std::filesystem::path& folder, int cycle) {
   std::filesystem::create_directories(folder);
-  std::printf("cycle %d goroutines=%lld", cycle, static_cast<long long>(weft::num_goroutine()));
+  // MiB: where it is that memory grows, if it does.
+  const auto heap = weft::heap_stats();
+  std::printf("cycle %d goroutines=%lld in_use=%zu span=%zu idle=%zu metadata=%zu", cycle,
+              static_cast<long long>(weft::num_goroutine()), heap.in_use_bytes >> 20,
+              heap.span_bytes >> 20, heap.idle_bytes >> 20, heap.metadata_bytes >> 20);
   // Every other time at once, so that the trace has CPU samples, too.
   if (cycle % 2 == 0) {
     over_time(folder);
