@@ -21,8 +21,8 @@ import time
 import urllib.request
 
 SKIPPED = 77
-# The web pages take longer than all else (those of a group of 80,000 goroutines): of each so manieth
-# cycle, and of the first.
+# Web pages take longer than all else (that of a group of 80,000 goroutines does): those of the first
+# cycle, and of each so manieth.
 PAGES_EACH = 10
 # The picture (/ui/graph) needs graphviz; /ui/source and /ui/disasm read all debug information once
 # for each instruction, which takes hours.
