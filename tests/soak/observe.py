@@ -21,8 +21,8 @@ import time
 import urllib.request
 
 SKIPPED = 77
-# Web pages take longer than all else (that of a group of 80,000 goroutines does): those of the first
-# cycle, and of each so manieth.
+# Web pages take longer than all else, above all that of a group of 80,000 goroutines: those of the
+# first cycle, and of each so manieth.
 PAGES_EACH = 10
 # The picture (/ui/graph) needs graphviz; /ui/source and /ui/disasm read all debug information once
 # for each instruction, which takes hours.
