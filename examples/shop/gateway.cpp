@@ -10,6 +10,7 @@
 #include "service.hpp"
 #include "sickness.hpp"
 #include "weft/http/propagation.hpp"
+#include "weft/observe/flight_recorder.hpp"
 #include "weft/observe/prof.hpp"
 #include "weft/observe/trace.hpp"
 #include "weft/sched/go.hpp"
@@ -219,6 +220,8 @@ weft::http::handler make_gateway(const live_settings& from, const weft::http::cl
   const weft::prof::labels orders{"route", "/v1/orders"};
   routes->handle("POST /v1/orders", [by, orders](auto& w, auto& r) {
     const weft::prof::scope during(orders);
+    // Where a flight recorder is on: an order takes milliseconds.
+    const weft::trace::latency_watch watched("POST /v1/orders", std::chrono::milliseconds(500));
     by->place(w, r);
   });
   routes->handle("GET /v1/customers/{id}", [by](auto& w, auto& r) { by->customer(w, r); });

@@ -92,6 +92,15 @@ int run_case(const std::string& which, const std::string& path) {
     if (which == "fault") fall();
     panic("on purpose");
   }
+  if (which == "stall") {
+    // It never ends, and is saved all the same.
+    go([] {
+      const trace::latency_watch watched("GET /never", 20ms);
+      (void)make_chan<int>().recv();
+    });
+    t.run(1500ms);
+    return 0;
+  }
   if (which == "latency") {
     for (int i = 0; i < 3; ++i) {
       const trace::latency_watch watched("GET /pay", 20ms);

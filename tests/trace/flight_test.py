@@ -90,10 +90,16 @@ class Flight(unittest.TestCase):
         self.assertEqual(status, 0, said)
         # The first was quick, the third within the same minute.
         self.assertEqual(set(left), {"latency-1", "asked-for-1-2"}, said)
-        self.assertRegex(said, r"weft: GET /pay took \d+ ms \(limit 20 ms\): trace in .*latency-1")
+        self.assertRegex(said, r"weft: GET /pay (took|has taken) \d+ ms.* \(limit 20 ms\): trace")
         self.assertIn(str(left["asked-for-1-2"]), said)
-        self.assertIn("GET /pay took", self.events(left["latency-1"]))
+        self.assertRegex(self.events(left["latency-1"]), "GET /pay (took|has taken)")
         self.events(left["asked-for-1-2"])
+
+    def test_a_stall_that_never_ends(self):
+        status, said, left = self.run_case("stall")
+        self.assertEqual((status, set(left)), (0, {"latency-1"}), said)
+        self.assertRegex(said, r"weft: GET /never has taken \d+ ms so far \(limit 20 ms\): trace")
+        self.assertIn("GET /never has taken", self.events(left["latency-1"]))
 
     def test_a_trace_that_is_left_on(self):
         status, said, _ = self.run_case("left_on", traced=False)
@@ -123,6 +129,6 @@ class Flight(unittest.TestCase):
 
 if __name__ == "__main__":
     PROGRAM, BARE, SANITIZED = sys.argv[1], sys.argv[2], sys.argv[3:4] == ["sanitized"]
-    del sys.argv[1:4]
+    del sys.argv[1:4 if SANITIZED else 3]
     check.find_go()
     unittest.main()

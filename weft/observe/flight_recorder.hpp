@@ -48,11 +48,12 @@ WEFT_API extern const error already_recording;
 WEFT_API extern const error not_recording;
 WEFT_API extern const error no_directory;
 
-/// Until the end of the scope something is awaited that should take no longer than `limit`. If it
-/// does, the recorder is saved from a goroutine of its own, with a line on standard error and a log
-/// of `what` in the trace; at most once a minute and twenty times in a process (latency_files_max),
-/// so that a service which is slow does not become one with a full disk. Costs two looks at the
-/// clock, and nothing to speak of while no recorder is on.
+/// Until the end of the scope something is awaited that should take no longer than `limit`. As soon
+/// as it does, within a tenth of a second, the recorder is saved from a goroutine of its own, with
+/// a line on standard error and a log of `what` in the trace: also if it never ends. At most once a
+/// minute and twenty times in a process (latency_files_max), so that a service which is slow does
+/// not become one with a full disk. Costs two looks at the clock and a short lock; nothing to speak
+/// of while no recorder is on. `what` must live as long as the scope; 128 bytes of it are shown.
 class WEFT_API latency_watch {
  public:
   latency_watch(std::string_view what, std::chrono::nanoseconds limit) noexcept;
@@ -61,9 +62,14 @@ class WEFT_API latency_watch {
   latency_watch& operator=(const latency_watch&) = delete;
 
  private:
+  friend struct watch_list;
   std::string_view what_;
   int64_t limit_ns_;
   int64_t begun_ns_ = 0;  // 0: no recorder was on
+  // In a list, under its lock.
+  latency_watch* next_ = nullptr;
+  latency_watch** at_ = nullptr;
+  bool told_ = false;
 };
 
 inline constexpr int latency_files_max = 20;

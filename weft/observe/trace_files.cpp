@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traces as files in a directory: of a process that dies, of a watched latency, of whole runs.
+// Traces as files in a directory: of a process that dies, of whole runs, and when asked.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +17,6 @@
 #include "weft/base/settings.hpp"
 #include "weft/observe/internal/flight.hpp"
 #include "weft/observe/internal/trace_file.hpp"
-#include "weft/sched/go.hpp"
 #include "weft/sched/internal/report.hpp"
 #include "weft/sched/internal/run_hooks.hpp"
 #include "weft/sched/runtime.hpp"
@@ -172,34 +171,6 @@ void run_dying() noexcept {
 constexpr rt::run_hooks hooks{run_begun, run_ending, run_dying};
 const bool registered = (rt::register_run_hooks(hooks), true);
 
-// --- latencies -----------------------------------------------------------------------------------
-
-rt::atomic<int> latency_files{0};
-rt::atomic<int64_t> last_latency_ns{0};
-
-/// Whether one more may be written now: then it is counted.
-bool may_save(int64_t now) noexcept {
-  int64_t last = last_latency_ns.load(rt::relaxed);
-  if (last != 0 && now - last < latency_pause.count()) return false;
-  if (latency_files.load(rt::relaxed) >= latency_files_max) return false;
-  if (!last_latency_ns.compare_exchange(last, now, rt::relaxed, rt::relaxed)) return false;
-  latency_files.fetch_add(1, rt::relaxed);
-  return true;
-}
-
-std::string milliseconds(int64_t ns) { return std::to_string(ns / 1'000'000) + " ms"; }
-
-void save_latency(const std::string& what, int64_t took_ns, int64_t limit_ns) {
-  const std::string took =
-      what + " took " + milliseconds(took_ns) + " (limit " + milliseconds(limit_ns) + ")";
-  log(background(), "latency", took);
-  const result<std::string> path = save_flight_recorder("latency");
-  const std::string line =
-      "weft: " + took + (path ? ": trace in " + *path : ": no trace: " + path.error().message()) +
-      "\n";
-  rt::os::write_all(2, line.data(), line.size());
-}
-
 }  // namespace
 
 /// Prepared by whoever starts the recorder, for the signal handler.
@@ -223,20 +194,6 @@ result<std::string> save_flight_recorder(std::string_view why) {
   if (!file) return fail(file.error());
   if (result<void> written = recorder.write(*file); !written) return fail(written.error());
   return path;
-}
-
-latency_watch::latency_watch(std::string_view what, std::chrono::nanoseconds limit) noexcept
-    : what_(what), limit_ns_(limit.count()) {
-  if (flight_recorder_enabled()) begun_ns_ = rt::os::monotonic_ns();
-}
-
-latency_watch::~latency_watch() {
-  if (begun_ns_ == 0 || !flight_recorder_enabled()) return;
-  const int64_t now = rt::os::monotonic_ns();
-  const int64_t took = now - begun_ns_;
-  if (took <= limit_ns_ || !may_save(now)) return;
-  go({.name = "latency"},
-     [what = std::string(what_), took, limit = limit_ns_] { save_latency(what, took, limit); });
 }
 
 }  // namespace weft::trace

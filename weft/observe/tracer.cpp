@@ -99,9 +99,15 @@ void tracer::write_now_and_then() {
   while (stopping_.load(rt::acquire) == 0) {
     rt::quiet_sleep(look_ns);
     const std::lock_guard<mutex> held(step_lock_);
+    look();
     if (stopping_.load(rt::acquire) == 0 && is_due()) (void)step(rt::trace_step::next);
   }
   writer_ended_.close();
+}
+
+void tracer::look() {
+  const int64_t now = rt::os::monotonic_ns();
+  for (listener* to : listeners_) to->look(now);
 }
 
 bool tracer::start_writer() {

@@ -14,6 +14,9 @@ namespace weft::trace {
 /// More generations are not kept, whatever the options say.
 inline constexpr size_t flight_generations_max = 1024;
 
+/// Saves the recorder if something that is being watched takes too long.
+void look_at_latencies(int64_t now_ns);
+
 class flight_recorder final : public listener {
  public:
   result<void> start(const flight_options& how);
@@ -28,6 +31,7 @@ class flight_recorder final : public listener {
 
   void take(const std::shared_ptr<const generation>& ended) override;
   void lost() noexcept override;
+  void look(int64_t now_ns) override { look_at_latencies(now_ns); }
   [[nodiscard]] size_t bytes_wanted() const noexcept override { return bytes_wanted_; }
 
  private:

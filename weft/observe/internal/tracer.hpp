@@ -31,6 +31,8 @@ class listener {
   virtual void take(const std::shared_ptr<const generation>& ended) = 0;
   /// A generation is missing: there was no memory for it.
   virtual void lost() noexcept = 0;
+  /// Some ten times a second, whether a generation ends or not.
+  virtual void look(int64_t) {}
   /// A generation ends early when its events take more than this; 0: no matter.
   [[nodiscard]] virtual size_t bytes_wanted() const noexcept { return 0; }
 
@@ -58,6 +60,7 @@ class tracer {
   [[nodiscard]] bool start_writer();
   void stop_writer();
   void write_now_and_then();
+  void look();
   [[nodiscard]] bool is_due() const noexcept;
 
   mutex lock_;       // who listens
