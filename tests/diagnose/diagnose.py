@@ -4,6 +4,7 @@
 
 Names and shares are compared, never times.
 """
+import glob
 import json
 import os
 import re
@@ -33,6 +34,8 @@ class Shop:
         self.folder = folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("WEFT_")}
         self.environment.update(XDG_RUNTIME_DIR=folder, LC_ALL="C.UTF-8")
+        if CASE == "stall":
+            self.environment["WEFT_TRACE_DIR"] = folder
         self.settings("http://127.0.0.1:1", "http://127.0.0.1:1")  # until they are known
         self.process = subprocess.Popen(
             [SHOP, "--config", f"{folder}/shop.json", *(["--sick", sick] if sick else []), "all"],
@@ -159,14 +162,25 @@ def stall(shop):
     found = goroutines(shop, "--min-age", "1s", "--label", "route:/v1/orders")
     expect(len(found) == 1 and "shop::begin_turn" in functions(found[0]),
            "the goroutine that waits is not shown as one in begin_turn", json.dumps(found))
+    # The shop has noticed by itself, and left the seconds before.
+    until = time.monotonic() + 20
+    while not (left := glob.glob(f"{shop.folder}/*.latency-1.trace")):
+        expect(time.monotonic() < until, "no trace of the order that takes too long")
+        time.sleep(0.1)
     if not shutil.which("go"):
         return
+    unfinished(shop, left[0])
     trace = subprocess.Popen([WEFT, "trace", shop.pid, "--seconds", "3", "-o", "stall.out"],
                              env=shop.environment, cwd=shop.folder)
     while trace.poll() is None:
         shop.order(ADA, timeout=0.2)
     expect(trace.returncode == 0, "weft trace failed")
-    parsed = subprocess.run(["go", "tool", "trace", "-d=parsed", "stall.out"], check=True,
+    unfinished(shop, "stall.out")
+
+
+def unfinished(shop, path):
+    """An order that has begun its turn and ends neither that nor itself."""
+    parsed = subprocess.run(["go", "tool", "trace", "-d=parsed", path], check=True,
                             capture_output=True, text=True, cwd=shop.folder, timeout=120).stdout
     begun = set(re.findall(r'TaskBegin .*ID=(\d+).*Type="order"', parsed))
     ended = set(re.findall(r'TaskEnd .*ID=(\d+)', parsed))

@@ -190,9 +190,23 @@ result<std::string> save_flight_recorder(std::string_view why) {
     if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '-';
   const std::string path =
       path_of(dir, word + "-" + std::to_string(files.fetch_add(1, rt::relaxed) + 1));
-  auto file = trace_file::create(path);
-  if (!file) return fail(file.error());
-  if (result<void> written = recorder.write(*file); !written) return fail(written.error());
+  // Whoever sees it sees all of it.
+  const std::string unfinished = path + ".part";
+  result<void> written;
+  {
+    auto file = trace_file::create(unfinished);
+    if (!file) return fail(file.error());
+    written = recorder.write(*file);
+  }
+  int failed = 0;
+  weft::blocking([&] {
+    if (!written)
+      ::unlink(unfinished.c_str());
+    else if (::rename(unfinished.c_str(), path.c_str()) != 0)
+      failed = errno;
+  });
+  if (!written) return fail(written.error());
+  if (failed != 0) return fail(system_error(failed, path));
   return path;
 }
 
