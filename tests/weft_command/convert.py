@@ -88,23 +88,38 @@ def fields(data):
 
 
 def check_perfetto(data, tracks):
-    """The same slices as in Chrome's form."""
-    names, counts, begun, ended = {}, {1: 0, 2: 0, 3: 0, 4: 0}, {}, 0
+    """The same slices as in Chrome's form, with names and notes that are interned."""
+    names, open_, slices = {}, {}, {}
+    interned = {2: {}, 3: {}, 29: {}}  # InternedData: event names, annotations' names, their texts
     for number, packet in fields(data):
         expect(1, number, "a field of the trace")
         packet = dict(fields(packet))
+        expect(2 if names else 3, packet[13], "sequence_flags")
         if 60 in packet:
             descriptor = dict(fields(packet[60]))
             names[descriptor[1]] = descriptor[2].decode()
             continue
+        for kind, entry in fields(packet.get(12, b"")):
+            entry = dict(fields(entry))
+            expect(False, entry[1] in interned[kind], "a number that comes twice")
+            interned[kind][entry[1]] = entry[2].decode()
         event = dict(fields(packet[11]))
-        counts[event[9]] += 1
-        expect(True, event[11] in names, "a track that was described")
+        track = names[event[11]]  # one that was described
         if event[9] == 1:
-            begun[names[event[11]]] = begun.get(names[event[11]], 0) + 1
-        ended += event[9] == 2
-    expect(counts[1], ended, "ends of slices")
-    expect({name: len(slices) for name, slices in tracks.slices.items()}, begun, "slices")
+            note = dict(fields(event.get(4, b"")))
+            expect("note" if note else None, interned[3].get(note.get(1)), "an annotation's name")
+            open_.setdefault(event[11], []).append(
+                (interned[2][event[10]], packet[8], interned[29][note[17]] if note else ""))
+        elif event[9] == 2:
+            name, began, note = open_[event[11]].pop()
+            slices.setdefault(track, []).append((name, round((packet[8] - began) / 1e3, 3), note))
+        elif event[9] == 3:
+            expect(True, interned[2][event[10]] in tracks.points[track], "a point")
+    expect([], [rest for rest in open_.values() if rest], "slices left open")
+    for texts in interned.values():
+        expect(len(texts), len(set(texts.values())), "texts that are interned once")
+    expect({name: [(kind, round(time, 3), note) for kind, time, note in of]
+            for name, of in tracks.slices.items()}, slices, "slices")
 
 
 def check_go(program, folder):

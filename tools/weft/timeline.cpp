@@ -123,8 +123,32 @@ class proto_writer {
   std::string text_;
 };
 
+/// Texts that come again and again, by number: InternedData of
+/// perfetto/trace/interned_data/interned_data.proto, whose entries have iid 1 and the text 2.
+class interned_texts {
+ public:
+  /// `field`: that of InternedData.
+  explicit interned_texts(uint32_t field) : field_(field) {}
+  /// The text's number; one that is new is written to `fresh`.
+  uint64_t number(std::string_view text, proto_writer& fresh) {
+    const auto [at, is_new] = numbers_.emplace(text, numbers_.size() + 1);
+    if (is_new) {
+      proto_writer entry;
+      entry.number(1, at->second);
+      entry.bytes(2, text);
+      fresh.bytes(field_, entry.text());
+    }
+    return at->second;
+  }
+
+ private:
+  uint32_t field_;
+  std::unordered_map<std::string, uint64_t> numbers_;
+};
+
 /// Trace.packet (1) of perfetto/trace/trace_packet.proto: timestamp 8, trusted_packet_sequence_id
-/// 10, track_event 11, sequence_flags 13, track_descriptor 60.
+/// 10, track_event 11, interned_data 12, sequence_flags 13, track_descriptor 60. Names and notes
+/// are interned: a trace has millions of them and some hundred that differ.
 class perfetto : public timeline {
  public:
   uint64_t add_group(std::string_view name) override { return track(++last_, 0, name, nullptr); }
@@ -172,17 +196,17 @@ class perfetto : public timeline {
     send(p);
     return made;
   }
-  /// TrackEvent: type 9, track_uuid 11, name 23, debug_annotations 4 (name 10, string_value 6).
-  static proto_writer event(uint64_t type, uint64_t to, std::string_view name,
-                            std::string_view note) {
+  /// TrackEvent: type 9, name_iid 10, track_uuid 11, debug_annotations 4 (name_iid 1,
+  /// string_value_iid 17).
+  proto_writer event(uint64_t type, uint64_t to, std::string_view name, std::string_view note) {
     proto_writer e;
     e.number(9, type);
     e.number(11, to);
-    if (!name.empty()) e.bytes(23, name);
+    if (!name.empty()) e.number(10, names_.number(name, fresh_));
     if (!note.empty()) {
       proto_writer annotation;
-      annotation.bytes(10, "note");
-      annotation.bytes(6, note);
+      annotation.number(1, annotation_names_.number("note", fresh_));
+      annotation.number(17, notes_.number(note, fresh_));
       e.bytes(4, annotation.text());
     }
     return e;
@@ -191,16 +215,22 @@ class perfetto : public timeline {
     proto_writer p;
     p.number(8, static_cast<uint64_t>(ns));
     p.bytes(11, e.text());
+    // Known from this packet on, in this packet too.
+    if (!fresh_.text().empty()) p.bytes(12, fresh_.take());
+    fresh_ = {};
     send(p);
   }
   void send(proto_writer& p) {
     p.number(10, 1);
-    if (!begun_) p.number(13, 1);  // SEQ_INCREMENTAL_STATE_CLEARED
+    // SEQ_NEEDS_INCREMENTAL_STATE; the first: and SEQ_INCREMENTAL_STATE_CLEARED.
+    p.number(13, begun_ ? 2 : 3);
     begun_ = true;
     out_.bytes(1, p.text());
   }
 
   proto_writer out_;
+  proto_writer fresh_;  // InternedData for the next packet
+  interned_texts names_{2}, annotation_names_{3}, notes_{29};
   uint64_t last_ = 0;
   bool begun_ = false;
 };
