@@ -27,6 +27,8 @@ constexpr size_t number_bytes_max = 10;
 constexpr size_t entry_bytes_max =
     std::max(number_bytes_max * (2 + 4 * trace_frames_max), 2 * number_bytes_max + trace_text_max) +
     1;
+// Mostly enough for stacks and texts of a generation.
+constexpr size_t tables_bytes = size_t{128} << 10;
 // Of which a dying process looks names up: a second at most, in a report that has taken its time.
 constexpr size_t dying_stacks_max = 500;
 
@@ -217,7 +219,12 @@ void write_generation(const trace_generation& of, trace_workspace& room, const b
 std::string trace_generation_bytes(const trace_generation& of) {
   encode_trace_stacks(of.number);
   static auto* const room = new trace_workspace;
+  // Grown by doubling it would be in memory twice, besides the batches.
+  size_t events = 0;
+  for (const trace_buffer* batch = of.batches; batch != nullptr; batch = batch->next)
+    events += batch->used + 5 * number_bytes_max;
   std::string bytes;
+  bytes.reserve(events + tables_bytes);
   const auto append = [](void* to, std::string_view piece) {
     static_cast<std::string*>(to)->append(piece);
   };

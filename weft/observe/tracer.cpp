@@ -12,6 +12,7 @@
 #include "weft/sched/internal/debug_door.hpp"
 #include "weft/sched/internal/quiet_clock.hpp"
 #include "weft/sched/internal/section.hpp"
+#include "weft/sched/runtime.hpp"
 
 namespace weft::trace {
 
@@ -22,11 +23,17 @@ namespace {
 // As Go's. Longer keeps more in memory and loses more of a process that dies; shorter repeats the
 // tables and the statuses of all goroutines more often.
 constexpr int64_t generation_ns = 1'000'000'000;
-// How often the writer looks whether a generation has become large: at 100 MB of events a second,
-// the most that two Ps can do, it grows by 10 MB meanwhile.
-constexpr int64_t look_ns = 100'000'000;
+// How often the writer looks whether a generation has become large: sooner where events come fast,
+// up to 100 MB a second of two Ps, so that it is hardly half as large again as it should be.
+constexpr int64_t look_ns_max = 100'000'000;
+constexpr int64_t look_ns_min = 5'000'000;
 // Events beyond this end a generation early: they are memory until they are written.
 constexpr size_t generation_bytes_max = size_t{32} << 20;
+
+// What the writer cannot keep up with, because it reads debug information for the first time or a
+// sink is slow, may be so many times what a generation should have. Then the program's memory is
+// worth more than the trace.
+constexpr size_t backlog_max = 6;
 
 const error no_memory("trace: no address space for 128 MiB of goroutines' states (ulimit -v?)");
 const error no_writer("trace: no thread or stack for the goroutine that writes (ulimit -u?)");
@@ -56,6 +63,8 @@ tracer& the_tracer() {
 }
 
 bool tracer::step(rt::trace_step how) {
+  const size_t wanted = bytes_wanted();
+  rt::trace_limit(wanted, backlog_max * wanted);
   generation_owner owner;
   rt::trace_generation& ended = owner.of;
   bool advanced = false;
@@ -69,6 +78,9 @@ bool tracer::step(rt::trace_step how) {
   if (ended.number == 0) return true;
   std::shared_ptr<const generation> bytes;
   if (ended.lost == 0) {
+    // Without a P: one among thousands that are ready would wait for a turn each ten milliseconds,
+    // while the next generation grows.
+    const rt::blocking_scope announced;
     try {
       bytes = std::make_shared<const generation>(
           generation{ended.number, rt::trace_generation_bytes(ended), ended.mono_ns});
@@ -87,20 +99,30 @@ bool tracer::step(rt::trace_step how) {
 
 void run_tracer(void* self) { static_cast<tracer*>(self)->write_now_and_then(); }
 
-bool tracer::is_due() const noexcept {
-  if (rt::os::monotonic_ns() - begun_ns_ >= generation_ns) return true;
+size_t tracer::bytes_wanted() const noexcept {
   size_t most = generation_bytes_max;
   for (const listener* to : listeners_)
     if (to->bytes_wanted() != 0) most = std::min(most, to->bytes_wanted());
-  return rt::trace_bytes_now() > most;
+  return most;
 }
 
 void tracer::write_now_and_then() {
+  int64_t look_ns = look_ns_min;
   while (stopping_.load(rt::acquire) == 0) {
     rt::quiet_sleep(look_ns);
     const std::lock_guard<mutex> held(step_lock_);
     look();
-    if (stopping_.load(rt::acquire) == 0 && is_due()) (void)step(rt::trace_step::next);
+    if (stopping_.load(rt::acquire) != 0) break;
+    const int64_t passed = std::max<int64_t>(1, rt::os::monotonic_ns() - begun_ns_);
+    const size_t bytes = rt::trace_bytes_now();
+    const size_t wanted = bytes_wanted();
+    rt::trace_limit(wanted, backlog_max * wanted);
+    if (passed >= generation_ns || bytes > wanted) (void)step(rt::trace_step::next);
+    // As long as half of what is wanted takes at this rate.
+    const double half_ns = static_cast<double>(wanted) / 2 * static_cast<double>(passed) /
+                           static_cast<double>(std::max<size_t>(1, bytes));
+    look_ns =
+        half_ns < look_ns_max ? std::max(look_ns_min, static_cast<int64_t>(half_ns)) : look_ns_max;
   }
   writer_ended_.close();
 }

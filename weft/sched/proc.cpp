@@ -135,6 +135,19 @@ void inject(g_list& ready_list) noexcept {
   wake_p();
 }
 
+void inject_first(goroutine* gp) noexcept {
+  if (const uint32_t on = probes.now(); on != 0) [[unlikely]]
+    probe_ready(gp, on, false);
+  gp->status.store(static_cast<uint32_t>(g_status::runnable), relaxed);
+  {
+    kept_lock_scope hold(sched.lock);
+    sched.global.push_front(gp);
+    sched.global_len.store(sched.global.count(), release);
+  }
+  fence(seq_cst);
+  if (sched.idle_p_count.load(relaxed) != 0) start_m(nullptr, false);
+}
+
 // --- Ps ---
 
 void acquire_p(machine* mp, processor* pp) noexcept {

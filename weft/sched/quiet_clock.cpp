@@ -64,9 +64,7 @@ void quiet_clock::count_for_ever() noexcept {
     const uint32_t seen = changes.load(seq_cst);
     int64_t sleep_ns = 0;
     if (goroutine* gp = take_due(sleep_ns); gp != nullptr) {
-      g_list list;
-      list.push_back(gp);
-      inject(list);
+      inject_first(gp);
       continue;
     }
     os::futex_wait(changes, seen, sleep_ns);

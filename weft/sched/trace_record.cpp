@@ -31,9 +31,12 @@ size_t spare_count WEFT_GUARDED_BY(buffers_lock) = 0;
 trace_buffer* samples[2] WEFT_GUARDED_BY(buffers_lock) = {};
 /// Full ones of the two generations, newest first.
 trace_buffer* full[2] WEFT_GUARDED_BY(buffers_lock) = {};
-atomic<uint64_t> lost_events{0};
-/// Buffers that were filled in the present generation.
-atomic<size_t> full_count{0};
+atomic<uint64_t> lost_events[2] = {};
+/// Buffers of theirs that are full.
+atomic<size_t> full_count[2] = {};
+size_t full_bytes(uint32_t generation) noexcept {
+  return full_count[generation & 1].load(relaxed) * sizeof(trace_buffer);
+}
 
 atomic<uint64_t>* entries = nullptr;
 /// Of the last generation there was, in any trace.
@@ -52,8 +55,12 @@ trace_buffer* new_buffer() noexcept {
   return memory != nullptr ? new (memory) trace_buffer : nullptr;
 }
 
+/// A generation that is larger than this should have ended; one of this size gets no more.
+atomic<size_t> bytes_wanted{SIZE_MAX};
+atomic<size_t> bytes_max{SIZE_MAX};
+
 void put_full(trace_buffer* batch, uint32_t generation) noexcept {
-  full_count.fetch_add(1, relaxed);
+  full_count[generation & 1].fetch_add(1, relaxed);
   kept_lock_scope hold(buffers_lock);
   batch->next = full[generation & 1];
   full[generation & 1] = batch;
@@ -154,7 +161,11 @@ uint64_t trace_now_after_loads() noexcept {
 }  // namespace
 
 uint32_t trace_generation_now() noexcept { return trace_generation_number.load(relaxed); }
-size_t trace_bytes_now() noexcept { return full_count.load(relaxed) * sizeof(trace_buffer); }
+void trace_limit(size_t wanted, size_t max) noexcept {
+  bytes_wanted.store(wanted, relaxed);
+  bytes_max.store(max, relaxed);
+}
+size_t trace_bytes_now() noexcept { return full_bytes(trace_generation_number.load(relaxed)); }
 
 void trace_free(trace_buffer* batches) noexcept {
   while (batches != nullptr) {
@@ -191,6 +202,21 @@ void trace_window::put_list(trace_event type, const uint64_t* arguments, size_t 
   append(mp_->p != nullptr ? trace_now() : trace_now_after_loads(), type, arguments, count);
 }
 
+namespace {
+
+/// Whoever ends the generation may be the first in the global queue, and wait there all the same:
+/// goroutines that hand a P to each other are one turn together, ten milliseconds long, and the
+/// global queue is looked at each 61st turn. So it is looked at now.
+void hurry_writer(machine* mp) noexcept {
+  processor* pp = mp->p;
+  if (pp == nullptr || mp != this_machine() || trace_bytes_now() <= bytes_wanted.load(relaxed))
+    return;
+  const uint32_t turns = pp->tick.load(relaxed) + global_check_period - 1;
+  pp->tick.store(turns - turns % global_check_period, relaxed);
+}
+
+}  // namespace
+
 void trace_window::append(uint64_t now, trace_event type, const uint64_t* arguments,
                           size_t count) noexcept {
   trace_buffer*& slot = mp_->trace_buffers[generation_ & 1];
@@ -200,11 +226,12 @@ void trace_window::append(uint64_t now, trace_event type, const uint64_t* argume
       (slot->used + event_bytes_max > trace_buffer::bytes_max || slot->thread != thread)) {
     put_full(slot, generation_);
     slot = nullptr;
+    hurry_writer(mp_);
   }
   if (slot == nullptr) {
-    slot = new_buffer();
+    slot = full_bytes(generation_) < bytes_max.load(relaxed) ? new_buffer() : nullptr;
     if (slot == nullptr) {
-      lost_events.fetch_add(1, relaxed);
+      lost_events[generation_ & 1].fetch_add(1, relaxed);
       return;
     }
     slot->next = nullptr;
@@ -334,8 +361,8 @@ trace_generation collect(uint32_t generation) noexcept {
     batch->next = out.batches;
     out.batches = batch;
   }
-  out.lost = lost_events.exchange(0, relaxed);
-  full_count.store(0, relaxed);
+  out.lost = lost_events[generation & 1].exchange(0, relaxed);
+  full_count[generation & 1].store(0, relaxed);
   return out;
 }
 
@@ -480,7 +507,7 @@ bool trace_collect_dying(trace_generation& out) noexcept {
   // The lock may be held by a thread that was stopped. Nobody who goes on adds to these lists but
   // a sampler, whose table may lose its last entry.
   newest = before_full_ones(newest, generation);
-  if (lost_events.load(relaxed) != 0) return false;
+  if (lost_events[generation & 1].load(relaxed) != 0) return false;
   while (newest != nullptr) {
     trace_buffer* older = newest->next;
     newest->next = out.batches;

@@ -61,7 +61,7 @@ class tracer {
   void stop_writer();
   void write_now_and_then();
   void look();
-  [[nodiscard]] bool is_due() const noexcept;
+  [[nodiscard]] size_t bytes_wanted() const noexcept;
 
   mutex lock_;       // who listens
   mutex step_lock_;  // one step at a time; the list, too

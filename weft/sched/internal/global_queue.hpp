@@ -25,6 +25,11 @@ class global_queue {
       grow();
     items_[tail_++ & (capacity_ - 1)] = gp;
   }
+  void push_front(goroutine* gp) noexcept {
+    if (count() == capacity_) [[unlikely]]
+      grow();
+    items_[--head_ & (capacity_ - 1)] = gp;
+  }
   /// Null when empty.
   goroutine* pop_front() noexcept {
     return head_ == tail_ ? nullptr : items_[head_++ & (capacity_ - 1)];

@@ -174,6 +174,8 @@ inline void note_execute(processor& pp, goroutine* gp, bool inherits_slice) noex
 }
 /// Makes every goroutine in `list` (status waiting) runnable.
 void inject(g_list& list) noexcept;
+/// The same of one that goes before all others: for the runtime's own. From a thread without a P.
+void inject_first(goroutine* gp) noexcept;
 
 // --- machine.cpp ---
 /// sysmon: a thread of ours without a P, for ever inside the runtime.

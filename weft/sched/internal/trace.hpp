@@ -117,6 +117,9 @@ enum class trace_step : uint8_t { first, next, last };
 [[nodiscard]] uint32_t trace_generation_now() noexcept;
 /// Memory of its buffers that are full.
 [[nodiscard]] size_t trace_bytes_now() noexcept;
+/// Above `wanted` bytes the goroutine that ends generations waits for no turn, if it is ready;
+/// above `max` events are lost, and the generation with them.
+void trace_limit(size_t wanted, size_t max) noexcept;
 /// Ends a trace when weft::run is about to return; what was not finished is dropped.
 void trace_abandon() noexcept;
 /// What the generation has until now, in a dying process, for good: nothing is recorded any more.
