@@ -285,11 +285,12 @@ result<void> sampler::start(int rate_hz) {
   begun_mono_ns_ = os::monotonic_ns();
   begun_cpu_ns_ = os::process_cpu_ns();
   probe_calls.thread_begins.store(on_new_thread, release);
+  thread_probes.set(1);
   look_for_threads();
   const int error =
       os::start_thread(collector_main, this, collector_stack_bytes, "weft-prof", true);
   if (error != 0) {
-    probe_calls.thread_begins.store(nullptr, relaxed);
+    thread_probes.clear(1);
     for (auto& [tid, t] : threads_) end_thread(*t);
     threads_.clear();
     end_reading_labels();
@@ -304,7 +305,7 @@ result<void> sampler::start(int rate_hz) {
 result<cpu_samples> sampler::stop() {
   const std::lock_guard<mutex> held(lock_);
   if (!on_) return fail(prof::not_profiling);
-  probe_calls.thread_begins.store(nullptr, relaxed);
+  thread_probes.clear(1);
   asked_.store(stop_now, release);
   os::futex_wake(asked_, 1);
   while (ended_.load(acquire) == 0) os::futex_wait(ended_, 0, -1);

@@ -66,7 +66,7 @@ void adopt_thread(machine* mp, bool runtime) noexcept {
   mp->g0_fiber.adopt_thread(runtime);
   mp->thread_locals.find();
   set_thread_slot(mp);
-  if (const auto tell = probe_calls.thread_begins.load(acquire); tell != nullptr) tell();
+  if (thread_probes.now() != 0) probe_calls.thread_begins.load(acquire)();
 }
 
 void machine_main(void* argument) {

@@ -12,6 +12,7 @@
 namespace weft::rt {
 
 watch_word probes;
+watch_word thread_probes;
 probe_functions probe_calls;
 
 namespace {

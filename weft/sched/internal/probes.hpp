@@ -24,6 +24,8 @@ inline constexpr uint32_t probes_of_running = probe_trace | probe_sched;
 /// Set and cleared by the layers above, after their functions are in place. Whoever reads a bit
 /// acts by it; a moment later it may be off.
 extern watch_word probes;
+/// Not 0: thread_begins is called. A word of its own: a CPU profile must cost no switch anything.
+extern watch_word thread_probes;
 void set_probe(probe_bit bit, bool on) noexcept;
 
 /// Called inside a section, on the goroutine or thread in question: they must not park, allocate
@@ -36,8 +38,7 @@ struct probe_functions {
   /// The caller makes a goroutine ready: what is handed to `ran` when it begins to run, or null.
   atomic<void* (*)() noexcept> made_ready{nullptr};
   atomic<void (*)(void* made_ready, int64_t ns) noexcept> ran{nullptr};
-  /// This thread is one that the runtime has started, or has come to know. Has no bit: a thread
-  /// that begins asks for the function, and a CPU profile must cost no switch anything.
+  /// This thread is one that the runtime has started, or has come to know.
   atomic<void (*)() noexcept> thread_begins{nullptr};
 };
 extern probe_functions probe_calls;
