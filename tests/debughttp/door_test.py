@@ -424,10 +424,11 @@ class Pages(WithProgram):
                 self.assertGreaterEqual(later[name][2][labels], value, name)
 
     def test_run_latencies(self):
-        # The first reading begins the measuring; a goroutine of the program yields for ever.
+        # The first reading begins the measuring; answering makes some goroutines ready each time,
+        # one in 64 of which is measured.
         name = "weft_sched_latencies_seconds"
         values = {"_count": 0}
-        while values["_count"] < 9:
+        while values["_count"] == 0:
             kind, unit, values = parse_openmetrics(self.get("/metrics")[2].decode())[name]
         self.assertEqual((kind, unit), ("histogram", "seconds"))
         count, total = values.pop("_count"), values.pop("_sum")
