@@ -95,10 +95,18 @@ using belongings = std::vector<std::string>;
   }
 }
 
+/// As deep as a goroutine ever gets, so that stacks do not grow for as long as it takes until all
+/// of them have had a deep one.
+[[gnu::noinline]] void touch_stack() {
+  char room[7000] = {};
+  asm volatile("" ::"r"(room) : "memory");
+}
+
 /// Calls `step(random, mine)` a few times, then leaves the place to a goroutine of its own.
 template <class Step>
 void inhabit(uint32_t seed, unsigned steps, Step step) {
   weft::go([=] {
+    touch_stack();
     random_numbers random(seed);
     belongings mine;
     const unsigned mine_to_do = 1 + static_cast<unsigned>(random() % (2 * steps));
@@ -354,6 +362,8 @@ void look(const std::filesystem::path& folder, int cycle) {
   std::printf("cycle %d goroutines=%lld in_use=%zu span=%zu idle=%zu metadata=%zu", cycle,
               static_cast<long long>(weft::num_goroutine()), heap.in_use_bytes >> 20,
               heap.span_bytes >> 20, heap.idle_bytes >> 20, heap.metadata_bytes >> 20);
+  const bool remembering = cycle % 3 == 1;
+  if (remembering) must(trace::start_flight_recorder(), "start_flight_recorder");
   // Every other time at once, so that the trace has CPU samples, too.
   if (cycle % 2 == 0) {
     over_time(folder);
@@ -367,6 +377,13 @@ void look(const std::filesystem::path& folder, int cycle) {
   for (const char* name :
        {"heap", "allocs", "block", "mutex", "sched", "goroutine", "threadcreate"})
     write_profile(folder, name);
+  if (remembering) {
+    output file(folder / "flight.trace");
+    const auto since = weft::now();
+    must(trace::write_flight_recorder(file), "write_flight_recorder");
+    file.done(since);
+    must(trace::stop_flight_recorder(), "stop_flight_recorder");
+  }
   std::printf("\n");
 }
 
