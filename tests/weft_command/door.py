@@ -384,7 +384,8 @@ def top(folder):
 
         screen = Terminal(folder, "top", at.pid)
         screen.wait_for("goroutines")
-        screen.press("\x03")  # Ctrl-C: the terminal is raw but for signals
+        # As Ctrl-C would. Typed, it makes the terminal drop what it has not shown yet, and reaches
+        # nobody here: it controls no session.
         screen.process.send_signal(signal.SIGINT)
         expect(0, screen.end(), "the exit status after Ctrl-C")
         has("\x1b[?25h", screen.seen, "the cursor")
