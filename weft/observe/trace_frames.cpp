@@ -51,6 +51,8 @@ struct frame_table {
   std::unordered_map<std::string_view, uint32_t> numbers;
   /// By address, the innermost inlined call first.
   std::unordered_map<uintptr_t, std::vector<known_frame>> frames;
+  /// What the stacks refer to: their own memory is nothing where LeakSanitizer looks.
+  std::vector<const encoded_stack*> encoded;
 
   uint32_t number_of(std::string_view text);
   void look_up(const std::vector<uintptr_t>& addresses);
@@ -181,6 +183,7 @@ encoded_stack* frame_table::encode(const recorded_stack& stack) {
   made->texts_len = static_cast<uint32_t>(used.size());
   std::ranges::copy(used, const_cast<uint32_t*>(made->texts()));
   std::ranges::copy(bytes, const_cast<char*>(made->bytes().data()));
+  encoded.push_back(made);
   return made;
 }
 
