@@ -342,9 +342,13 @@ def machine_was_busy(facts):
     return max(float(sample) for sample in samples) > 10
 
 
-def markdown(lines, facts, command, plots, how):
+# Sections that are measured by themselves; the whole table is docs/benchmarks.md.
+DOCUMENTS = {"benchmarks-observers.md": "Benchmarks: what it costs to look"}
+
+
+def markdown(lines, facts, command, plots, how, document="benchmarks.md"):
     text = [
-        "# Benchmarks", "",
+        "# " + DOCUMENTS.get(document, "Benchmarks"), "",
         f"Written by `{command}`; not edited by hand. How it is measured: "
         "[bench/README.md](../bench/README.md).", "",
         *markdown_table(("", ""), [[name, value.replace("|", "/")] for name, value in facts]),

@@ -212,7 +212,8 @@ const encoded_stack* encoded_stack_of(const recorded_stack& stack) noexcept {
 
 void use_frame_texts(const encoded_stack& stack, uint32_t generation) noexcept {
   for (uint32_t i = 0; i < stack.texts_len; ++i)
-    text_at(stack.texts()[i])->used.store(generation, relaxed);
+    if (frame_text* text = text_at(stack.texts()[i]); text != nullptr)
+      text->used.store(generation, relaxed);
 }
 
 void each_frame_text(uint32_t generation, trace_text_use use, void* to) {
