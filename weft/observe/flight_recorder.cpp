@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "weft/base/os/os.hpp"
+#include "weft/base/sanitizer.hpp"
 #include "weft/base/settings.hpp"
 #include "weft/observe/internal/flight.hpp"
 #include "weft/observe/internal/trace_file.hpp"
@@ -124,6 +125,7 @@ std::string flight_recorder::directory() {
 }
 
 void flight_recorder::write_dying(int fd) noexcept {
+  const rt::sanitizer::unseen_accesses of_what_others_wrote;
   process_is_dying.store(1, rt::seq_cst);
   rt::trace_workspace* room = dying_room.load(rt::acquire);
   if (!enabled() || room == nullptr) return;
