@@ -122,6 +122,16 @@ REASONS = {
     "http_observe_flight_lost_percent": TRACE_HTTP,
     "http_observe_flight_cpu_percent": TRACE_HTTP,
     "cpu_profile_percent_at_1000hz@1": SAMPLE,
+    "cpu_profile_percent_at_100hz@1": (
+        "Nine microseconds a sample, of which a signal and the kernel's timer are most: the "
+        "handler walks a stack in one."),
+    "goroutine_profile_1m_profile_ms@2": (
+        "Each of the million stacks is looked at: a page that is in no cache, and its frames, in "
+        "0.4 us. A profile from counters, kept where goroutines park, would cost every park a "
+        "stack, as the trace does; it was not tried."),
+    "trace_ping_pong_bytes_per_round@1": (
+        "Go's format says how an event is written: six events a round on both sides, and tenths "
+        "of a byte for tables between them."),
     "observed_memory_watched_mb@2": OBSERVED_MEMORY,
     "h1_parse_per_llhttp@1": (
         "At its goal but for the third digit, which two rounds do not settle."),

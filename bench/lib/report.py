@@ -287,7 +287,7 @@ def recorded_tables(lines):
     http_lines = [line for line in lines if line.peers == HTTP_PEERS]
     others = [line for line in lines if line not in [*allocators_lines, *http_lines]]
     tables = markdown_table(("row", *RECORDED), recorded_rows(others, RECORDED)) + [""]
-    if http_lines:
+    if any(line.recorded for line in http_lines):
         tables += [RECORDED_HTTP_NOTE, "",
                    *markdown_table(("row", *RECORDED_HTTP),
                                    recorded_rows(http_lines, RECORDED_HTTP)), ""]
@@ -354,6 +354,9 @@ def markdown(lines, facts, command, plots, how, document="benchmarks.md"):
         *markdown_table(("", ""), [[name, value.replace("|", "/")] for name, value in facts]),
         "",
         summary(lines), "",
+        *(["What profiles and traces cost is measured by itself: "
+           "[benchmarks-observers.md](benchmarks-observers.md).", ""]
+          if document not in DOCUMENTS else []),
         "Figures are medians over the rounds; ratios are medians of the per-round ratios ours / "
         "peer, of CPU time per operation on one P and wall time on two, each pair run one right "
         "after the other. A dash: not run, or the peer has no such thing.", "",
