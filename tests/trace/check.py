@@ -23,6 +23,7 @@ EXPECTED = {
     "restarts": [],
     "samples": ["StackSample"],
 }
+# As g++ calls them; the first lambda of a function is $_0 to clang.
 NAMES = {
     "ping_pong": ["main", "(anonymous namespace)::ping_pong()::{lambda()#1}"],
     "tasks": ["(anonymous namespace)::tasks()::{lambda()#1}"],
@@ -70,7 +71,9 @@ def pages(case, path):
                         names = re.findall(rb'goroutine\?name=([^"&]+)', text)
                         shown = [urllib.parse.unquote(n.decode()) for n in names]
                         print("goroutines:", *shown, sep="\n  ")
-                        missing = [n for n in NAMES.get(case, []) if n not in shown]
+                        missing = [n for n in NAMES.get(case, [])
+                                   if n not in shown
+                                   and n.replace("{lambda()#1}", "$_0") not in shown]
                         if missing:
                             sys.exit(f"no goroutines are called {missing}")
                         for name in dict.fromkeys(names):
