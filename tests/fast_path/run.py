@@ -70,19 +70,23 @@ def advice(golden, program):
 def main(arguments):
     mode = arguments.pop(0) if arguments[0].startswith("--") else ""
     golden, program, *names = arguments
-    ended = subprocess.run([program, *names], capture_output=True, text=True, timeout=110)
-    if ended.returncode != 0:
-        print(ended.stdout + ended.stderr)
-        # What skips the test elsewhere is missing in CI.
-        return 1 if os.environ.get("CI") == "true" else ended.returncode
-    now = parse(ended.stdout)
-    if mode == "--update":
-        Path(golden).write_text(table(now))
-        return 0
-    before = parse(Path(golden).read_text())
+    before = {} if mode == "--update" else parse(Path(golden).read_text())
     if names:
         before = {name: row for name, row in before.items() if name in names}
-    found = list(differences(before, now))
+    # A path that grew did so each time; one that another thread disturbed, in a run of many.
+    for _ in range(1 if mode else 3):
+        ended = subprocess.run([program, *names], capture_output=True, text=True, timeout=110)
+        if ended.returncode != 0:
+            print(ended.stdout + ended.stderr)
+            # What skips the test elsewhere is missing in CI.
+            return 1 if os.environ.get("CI") == "true" else ended.returncode
+        now = parse(ended.stdout)
+        if mode == "--update":
+            Path(golden).write_text(table(now))
+            return 0
+        found = list(differences(before, now))
+        if not found:
+            break
     for sentence in found:
         print(sentence)
     if mode == "--must-fail":
