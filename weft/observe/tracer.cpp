@@ -185,7 +185,8 @@ void tracer::run_ends() {
 
 bool tracer::cut() {
   const std::lock_guard<mutex> stepping(step_lock_);
-  return step(rt::trace_step::next);
+  // Stopped meanwhile: a step would begin a recording that nobody ends.
+  return !listeners_.empty() && step(rt::trace_step::next);
 }
 
 }  // namespace weft::trace

@@ -47,7 +47,7 @@ class tracer {
   /// Hands over what there is until now, and no more. False: weft::run is ending, what was not
   /// finished is dropped.
   bool remove(listener& from);
-  /// Hands over what there is until now. False: as above.
+  /// Hands over what there is until now. False: as above, or nobody listens.
   bool cut();
 
   /// A weft::run has begun, or is about to end: then nobody is added any more.
